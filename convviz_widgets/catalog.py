@@ -1,0 +1,88 @@
+"""THE list of what the package offers: one row per public name, strings only.
+
+The lazy names of ``convviz_widgets``, the README's tables and the tests read it; nothing registers itself on import.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["handle", "data", "technique", "widget", "error"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One public name.
+
+    Args:
+        name: the name under ``convviz_widgets``.
+        target: where it lives, as ``module:attribute``.
+        kind: what it is.
+        summary: what it gives, in one sentence without a full stop.
+        source: author and year of the technique, or "" where there is none to cite.
+        notebook: the notebook that shows it, or "".
+    """
+
+    name: str
+    target: str
+    kind: Kind
+    summary: str
+    source: str = ""
+    notebook: str = ""
+
+    @property
+    def module(self) -> str:
+        """The module of the target."""
+        return self.target.partition(":")[0]
+
+    @property
+    def attribute(self) -> str:
+        """The name within that module."""
+        return self.target.partition(":")[2]
+
+
+ROWS: tuple[Row, ...] = (
+    Row("Lens", "convviz_widgets.lens.lens:Lens", "handle", "A network opened for looking into", "", "00_start.ipynb"),
+    Row("Unit", "convviz_widgets.core.unit:Unit", "handle", "The address of a layer's channel or neuron"),
+    Row(
+        "MiniBroden",
+        "convviz_widgets.data.mini_broden:MiniBroden",
+        "data",
+        "Drawn images with pixel labels in six categories, without end",
+        "after Bau 2017 (Broden)",
+        "00_start.ipynb",
+    ),
+    Row(
+        "ImageFolder",
+        "convviz_widgets.data.folder:ImageFolder",
+        "data",
+        "The pictures of a folder, read when asked for",
+    ),
+    Row(
+        "scan",
+        "convviz_widgets.tally.scan:scan",
+        "technique",
+        "Statistics of every unit in one pass over the images, resumable",
+    ),
+    Row(
+        "top_images",
+        "convviz_widgets.methods.deconvnet.top_images:top_images",
+        "technique",
+        "The images that excite each unit most, cropped to the receptive field",
+        "Zeiler & Fergus 2013, section 3",
+        "00_start.ipynb",
+    ),
+    Row(
+        "LayerPicker",
+        "convviz_widgets.widgets.layer_picker:LayerPicker",
+        "widget",
+        "Pick a layer and a neuron of the drawn network and see what excites it",
+        "after Yosinski 2015",
+        "00_start.ipynb",
+    ),
+    Row("link", "convviz_widgets.widgets.link:link", "widget", "Ties the shared traits of several widgets"),
+    Row(
+        "ConvvizError", "convviz_widgets.core.errors:ConvvizError", "error", "The root of every error raised on purpose"
+    ),
+)
+
+BY_NAME = {row.name: row for row in ROWS}

@@ -1,0 +1,1 @@
+"""The worker thread: runs any iterator of steps, newest wins."""

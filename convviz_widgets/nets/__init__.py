@@ -1,0 +1,1 @@
+"""Networks of our own and the one training loop."""
