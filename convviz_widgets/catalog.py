@@ -6,7 +6,7 @@ The lazy names of ``convviz_widgets``, the README's tables and the tests read it
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["handle", "data", "technique", "widget", "error"]
+Kind = Literal["handle", "data", "tool", "technique", "widget", "error"]
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,10 @@ ROWS: tuple[Row, ...] = (
     Row(
         "scan",
         "convviz_widgets.tally.scan:scan",
-        "technique",
+        "tool",
         "Statistics of every unit in one pass over the images, resumable",
+        "",
+        "00_start.ipynb",
     ),
     Row(
         "top_images",
@@ -79,7 +81,7 @@ ROWS: tuple[Row, ...] = (
         "after Yosinski 2015",
         "00_start.ipynb",
     ),
-    Row("link", "convviz_widgets.widgets.link:link", "widget", "Ties the shared traits of several widgets"),
+    Row("link", "convviz_widgets.widgets.link:link", "tool", "Ties the shared traits of several widgets"),
     Row(
         "ConvvizError", "convviz_widgets.core.errors:ConvvizError", "error", "The root of every error raised on purpose"
     ),

@@ -1,0 +1,192 @@
+"""The model is a guest: whatever the catalog offers leaves it as it came, after success, an exception and a cancel."""
+
+import contextlib
+import random
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import convviz_widgets as cv
+from convviz_widgets.catalog import ROWS
+
+SIDE = 32
+
+
+class Guest(nn.Module):
+    """A small residual net in train mode: dropout, batch norm, an in-place ReLU, a frozen weight, a gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.BatchNorm2d(8)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(8, 8, 3, padding=1)
+        self.dropout = nn.Dropout(0.5)
+        self.fc = nn.Linear(8, 4)
+        self.conv1.weight.requires_grad_(False)
+        self.fc.weight.grad = torch.ones_like(self.fc.weight)
+        self.norm.eval()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.relu(self.norm(self.conv1(x)))
+        x = self.relu(x + self.conv2(x))
+        return self.fc(self.dropout(x.mean((2, 3))))
+
+
+class Photos:
+    """Eight photos; reading the one named ``stops_at`` is interrupted, as by the stop button."""
+
+    def __init__(self, stops_at: int | None = None) -> None:
+        self.pixels = np.random.default_rng(0).integers(0, 256, (8, SIDE, SIDE, 3), dtype=np.uint8)
+        self.stops_at = stops_at
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if index >= len(self.pixels):
+            raise IndexError(index)
+        if index == self.stops_at:
+            raise KeyboardInterrupt
+        return self.pixels[index]
+
+
+def state(model: nn.Module) -> dict[str, Any]:
+    """All of a model, and of the world around it, that a call could leave changed."""
+    hooks = {
+        (name, kind): len(getattr(module, kind))
+        for name, module in model.named_modules()
+        for kind in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    }
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
+    return {
+        "hooks": hooks,
+        "modes": {name: module.training for name, module in model.named_modules()},
+        "forwards": {name: "forward" in vars(module) for name, module in model.named_modules()},
+        "requires_grad": {name: each.requires_grad for name, each in tensors.items()},
+        "kind": {name: (each.dtype, each.device, each.is_leaf, id(each)) for name, each in tensors.items()},
+        "values": {name: each.detach().numpy().tobytes() for name, each in tensors.items()},
+        "grads": {name: None if each.grad is None else each.grad.numpy().tobytes() for name, each in tensors.items()},
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy": str(np.random.get_state()),  # noqa: NPY002 -- the global state is what is watched
+        "python": random.getstate(),
+        "grad_enabled": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "threads": torch.get_num_threads(),
+    }
+
+
+Work = Callable[[Any, Photos], Generator[Any, None, Any]]
+
+
+def calls(use: Callable[[Any, Photos], Any]) -> Work:
+    """A plain call as an iterator of one step."""
+
+    def work(lens: Any, photos: Photos) -> Generator[Any, None, Any]:
+        yield from ()
+        return use(lens, photos)
+
+    return work
+
+
+def every_call_of_the_lens(lens: Any, photos: Photos) -> None:
+    several = [photos[index] for index in range(4)]
+    lens.predict(several, k=2)
+    lens.activations(several, ["conv1", "conv2"])
+    lens.record(lens.prepare(several), ["conv2"], grad=True)
+    lens.picture(several[0])
+    assert len(lens.layers)
+    assert lens.fingerprint
+
+
+def pick(lens: Any, photos: Photos) -> None:
+    picker = cv.LayerPicker(lens, [photos[index] for index in range(4)])
+    picker.unit = "conv2:3"
+    picker.close()
+
+
+USES: dict[str, Work] = {
+    "Lens": calls(every_call_of_the_lens),
+    "scan": lambda lens, photos: cv.top_images.steps(lens, photos, "conv2", k=2),
+    "top_images": lambda lens, photos: cv.top_images.steps(lens, photos, "conv2", k=2),
+    "LayerPicker": calls(pick),
+}
+TOUCH_NO_MODEL = {"Unit", "MiniBroden", "ImageFolder", "link", "ConvvizError"}
+
+
+def drain(steps: Generator[Any, None, Any]) -> None:
+    for _ in steps:
+        pass
+
+
+@pytest.fixture
+def model() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Guest()
+
+
+@pytest.fixture
+def lens(model: nn.Module) -> Any:
+    return cv.Lens(model, input_size=SIDE, device="cpu")
+
+
+def test_every_row_that_touches_a_model_is_watched() -> None:
+    assert set(USES) | TOUCH_NO_MODEL == {row.name for row in ROWS}
+
+
+@pytest.mark.parametrize("name", USES)
+def test_after_success(name: str, model: nn.Module, lens: Any) -> None:
+    before = state(model)
+    drain(USES[name](lens, Photos()))
+    assert state(model) == before
+
+
+@pytest.mark.parametrize("name", USES)
+def test_after_an_interrupt(name: str, model: nn.Module, lens: Any) -> None:
+    before = state(model)
+    with pytest.raises(KeyboardInterrupt):
+        drain(USES[name](lens, Photos(stops_at=3)))
+    assert state(model) == before
+
+
+@pytest.mark.parametrize("name", USES)
+def test_after_a_failing_forward(name: str, model: nn.Module, lens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(lens.layers)
+    calls_left = iter(range(1))
+
+    def fails(x: torch.Tensor) -> torch.Tensor:
+        if next(calls_left, None) is None:
+            raise RuntimeError("broken on purpose")
+        return x
+
+    with monkeypatch.context() as patch:
+        patch.setattr(model.dropout, "forward", fails)
+        patch.setattr(model.norm, "forward", fails)
+        before = state(model)
+        with contextlib.suppress(RuntimeError, cv.ConvvizError):
+            drain(USES[name](lens, Photos()))
+        assert state(model) == before
+
+
+@pytest.mark.parametrize("name", USES)
+def test_after_a_cancel(name: str, model: nn.Module, lens: Any) -> None:
+    before = state(model)
+    steps = USES[name](lens, Photos())
+    next(steps, None)
+    steps.close()
+    assert state(model) == before
+
+
+def test_a_change_would_be_seen(model: nn.Module) -> None:
+    before = state(model)
+    handle = model.conv1.register_forward_hook(lambda *_: None)
+    assert state(model) != before
+    handle.remove()
+    assert state(model) == before
+    model.norm.running_mean.add_(1)
+    assert state(model) != before

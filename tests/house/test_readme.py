@@ -1,0 +1,44 @@
+"""The README is true: its two commands, its table of names."""
+
+import re
+from pathlib import Path
+
+from convviz_widgets.catalog import ROWS
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def between(start: str, end: str) -> str:
+    return README.partition(start)[2].partition(end)[0]
+
+
+def table() -> str:
+    """The table that the README shows, made from the catalog."""
+    head = "| name | what it gives | source |\n|---|---|---|\n"
+    rows = (f"| `{row.name}` | {row.summary} | {row.source} |\n" for row in ROWS if row.kind != "error")
+    return head + "".join(rows)
+
+
+def test_the_table_is_the_catalogs() -> None:
+    shown = between("<!-- catalog -->\n", "<!-- end of catalog -->")
+    assert shown == table(), "Put this between the two catalog marks of README.md:\n" + table()
+
+
+def test_there_are_exactly_two_set_up_commands_and_they_stand_near_the_top() -> None:
+    commands = re.findall(r"```sh\n(.*?)\n```", README, flags=re.DOTALL)
+    assert len(commands) == 2
+    assert all(command.startswith("python3 -m venv .venv && ") and "\n" not in command for command in commands)
+    assert README.index(commands[1]) < 2000
+
+
+def test_the_start_command_opens_a_notebook_that_is_there() -> None:
+    command = between("<!-- start command -->", "<!-- test command -->")
+    notebook = re.search(r"notebooks/\S+\.ipynb", command)
+    assert notebook is not None
+    assert (ROOT / notebook[0]).exists()
+
+
+def test_ci_runs_the_test_command() -> None:
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "<!-- test command -->" in script
