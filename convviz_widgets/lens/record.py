@@ -1,0 +1,92 @@
+"""One forward pass that stops after the last output wanted, and the outputs as they were when they came out."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+import torch
+from torch import nn
+
+from convviz_widgets.core.errors import ConvvizError, UnsupportedModel
+from convviz_widgets.lens.guest import as_guest
+from convviz_widgets.lens.memory import is_out_of_memory
+from convviz_widgets.lens.sites import Site, StopForward, first_tensor, reporting
+
+OUTPUT = Site("")
+"""The output of the whole network."""
+
+
+def record(
+    module: nn.Module,
+    batch: torch.Tensor,
+    sites: Sequence[Site],
+    *,
+    grad: bool,
+    clone: Sequence[Site],
+    keep_buffers: bool,
+) -> dict[Site, torch.Tensor]:
+    """The outputs of these sites for a prepared batch (N, C, H, W).
+
+    Args:
+        module: the network.
+        batch: what it sees.
+        sites: where to look.
+        grad: whether gradients with respect to the batch are wanted; never those of the weights.
+        clone: sites whose output a later in-place operation is known to write over.
+        keep_buffers: see `as_guest`.
+
+    Raises:
+        UnsupportedModel: the forward pass fails, or never comes by a site.
+    """
+    with (
+        as_guest(module, keep_buffers=keep_buffers),
+        torch.inference_mode(mode=False),
+        torch.set_grad_enabled(mode=grad),
+    ):
+        found, versions = _run(module, batch, sites, set(clone))
+        overwritten = [site for site, output in found.items() if output._version != versions[site]]
+        if overwritten:  # not seen while the layers were discovered: the network branches on its input
+            found, _ = _run(module, batch, sites, set(sites))
+    return found
+
+
+def _run(
+    module: nn.Module, batch: torch.Tensor, sites: Sequence[Site], clone: set[Site]
+) -> tuple[dict[Site, torch.Tensor], dict[Site, int]]:
+    found: dict[Site, torch.Tensor] = {}
+    versions: dict[Site, int] = {}
+    wanted = set(sites)
+
+    def keep(site: Site, output: Any) -> None:
+        tensor = first_tensor(output) if site in wanted else None
+        if tensor is None:
+            return
+        found[site] = tensor.clone() if site in clone else tensor
+        versions[site] = found[site]._version
+        if len(found) == len(wanted):
+            raise StopForward
+
+    with reporting(module, keep, sites=sites), suppress(StopForward):
+        _forward(module, batch)
+    if missed := wanted - found.keys():
+        names = ", ".join(repr(site.name or "the output") for site in sorted(missed))
+        raise UnsupportedModel(
+            f"The forward pass of {type(module).__name__} gave no tensor at {names} for an input of shape "
+            f"{tuple(batch.shape)}, although it did when the layers were listed. The network seems to branch on its "
+            "input; ask for a layer before the branch."
+        )
+    return found, versions
+
+
+def _forward(module: nn.Module, batch: torch.Tensor) -> None:
+    try:
+        module(batch)
+    except (StopForward, ConvvizError):
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        raise UnsupportedModel(
+            f"The forward pass of {type(module).__name__} failed on an input of shape {tuple(batch.shape)}: "
+            f"{type(error).__name__}: {error}. If the network takes another size, say Lens(module, input_size=...)."
+        ) from error

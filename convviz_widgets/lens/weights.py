@@ -1,0 +1,113 @@
+"""Networks by name, with their weights, preprocessing and class names."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlparse
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from convviz_widgets.core.errors import BadValue, ConvvizError, MissingFile, unknown_name
+from convviz_widgets.lens.install import torchvision
+from convviz_widgets.lens.preprocess import ResizeCropNormalize
+from convviz_widgets.nets import builtin
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network and what belongs to it."""
+
+    module: nn.Module
+    transform: Callable[[Any], torch.Tensor]
+    channels: int
+    class_names: tuple[str, ...]
+
+
+def load(name: str, weights: str | os.PathLike[str] | None) -> Loaded:
+    """A built-in network, or one of torchvision's for classification.
+
+    Args:
+        name: such as "mini" or "squeezenet1_0".
+        weights: "default", None for random ones, one of torchvision's names such as "IMAGENET1K_V1", or a file of
+            weights (.safetensors, or .pth read without running code from it).
+
+    Raises:
+        UnknownName, MissingFile, BadValue, BrokenInstall: with the way out.
+    """
+    if name in builtin.names():
+        return _load_builtin(name, weights)
+    models = torchvision().models
+    known = models.list_models(module=models)
+    if name not in known:
+        raise unknown_name("network", name, [*builtin.names(), *known], "Your own module opens with Lens(module).")
+    entries = models.get_model_weights(name)
+    entry = entries.DEFAULT
+    if isinstance(weights, str) and weights in entries.__members__:
+        entry, weights = entries[weights], "default"
+    module = models.get_model(name, weights=None, **_quiet(name))
+    if weights == "default":
+        _fill(module, _published(name, entry.url), entry.url)
+    elif weights is not None:
+        _fill(module, _from_file(weights, entries.__members__), weights)
+    return Loaded(module.eval(), entry.transforms(), 3, tuple(entry.meta["categories"]))
+
+
+def _load_builtin(name: str, weights: str | os.PathLike[str] | None) -> Loaded:
+    net = builtin.build(name, pretrained=weights == "default")
+    if weights not in ("default", None):
+        _fill(net.module, _from_file(weights, ()), weights)
+    transform = ResizeCropNormalize(net.size, net.size, net.mean, net.std)
+    torchvision()
+    return Loaded(net.module.eval(), transform, net.channels, net.class_names)
+
+
+def _quiet(name: str) -> dict[str, bool]:
+    """Torchvision draws random weights slowly for these two, and warns about it."""
+    return {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+
+
+def _published(name: str, url: str) -> dict[str, torch.Tensor]:
+    file = Path(torch.hub.get_dir()) / "checkpoints" / os.path.basename(urlparse(url).path)
+    if file.exists():
+        return _from_file(file, ())
+    try:
+        state: dict[str, torch.Tensor] = torch.hub.load_state_dict_from_url(
+            url, map_location="cpu", check_hash=True, weights_only=True
+        )
+    except (URLError, OSError) as error:
+        raise MissingFile(
+            f"The weights of {name!r} are not on this machine and could not be fetched ({error}). Looked for {file}. "
+            "Put the file there (TORCH_HOME moves the folder), go on with Lens.load('mini'), which needs no download, or "
+            f"Lens.load({name!r}, weights=None) for random weights."
+        ) from error
+    return state
+
+
+def _from_file(path: str | os.PathLike[str] | None, names: Any) -> dict[str, torch.Tensor]:
+    file = Path(str(path))
+    if not file.exists():
+        accepted = ", ".join(repr(each) for each in ("default", *names))
+        raise MissingFile(f"There are no weights {str(path)!r}. Accepted: {accepted}, None, or a path to a file.")
+    try:
+        if file.suffix == ".safetensors":
+            return load_file(file)
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise BadValue(f"{file} cannot be read as a file of weights: {error}") from error
+    return dict(state.get("state_dict", state))
+
+
+def _fill(module: nn.Module, state: dict[str, torch.Tensor], source: object) -> None:
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as error:
+        raise _misfit(module, source, error) from error
+
+
+def _misfit(module: nn.Module, source: object, error: RuntimeError) -> ConvvizError:
+    return BadValue(f"The weights of {source} do not fit {type(module).__name__}: {error}")
