@@ -82,7 +82,7 @@ def _published(name: str, url: str) -> dict[str, torch.Tensor]:
     except (URLError, OSError) as error:
         raise MissingFile(
             f"The weights of {name!r} are not on this machine and could not be fetched ({error}). Looked for {file}. "
-            "Put the file there (TORCH_HOME moves the folder), go on with Lens.load('mini'), which needs no download, or "
+            "Put the file there (TORCH_HOME moves the folder), use Lens.load('mini'), which needs no download, or "
             f"Lens.load({name!r}, weights=None) for random weights."
         ) from error
     return state
