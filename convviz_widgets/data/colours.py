@@ -15,7 +15,7 @@ from convviz_widgets.data.concepts import COLOURS
 
 PROTOTYPES: dict[str, tuple[str, ...]] = {
     "black": ("000000", "1a1a1a", "12161f"),
-    "blue": ("1f4fc8", "3f7fe0", "6fb0f0", "16307a", "9cc8f0", "2aa0c8"),
+    "blue": ("1f4fc8", "1414d8", "3f7fe0", "6fb0f0", "16307a", "9cc8f0", "2aa0c8"),
     "brown": ("6b3f1d", "8a5a2b", "4a2c14", "a87848"),
     "green": ("1f8a3a", "4fb848", "0f5228", "93cf70", "6b8a2a", "2fae8a"),
     "grey": ("808080", "5a5a5a", "a8a8a8", "70787f"),

@@ -135,9 +135,9 @@ class Job(Generic[Outcome]):
     # From here on: for the worker.
 
     @property
-    def turn(self) -> int | None:
-        """The priority, or None while there is nothing to do for the worker; read under the lock."""
-        return None if self.ended or (self._paused and not self._stopping) else self.priority
+    def ready(self) -> bool:
+        """Whether a step may be done; read under the lock."""
+        return not (self.ended or self._paused)
 
     @property
     def stopping(self) -> bool:

@@ -166,7 +166,7 @@ class Worker:
         while True:
             self._jobs = [job for job in self._jobs if not job.ended]
             stopping = [job for job in self._jobs if job.stopping]
-            ready = stopping or [job for job in self._jobs if job.turn is not None]
+            ready = stopping or [job for job in self._jobs if job.ready]
             if ready:
                 return max(ready, key=lambda job: job.priority)  # the first of equals
             # A paused job keeps the thread: its iterator goes on where it was made.

@@ -3,14 +3,17 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+from torch.utils._pytree import tree_map
 
 from convviz_widgets.lens.flow import Flow, FlowMode
 from convviz_widgets.lens.flow_rules import follow
-from convviz_widgets.lens.guest import as_guest
+from convviz_widgets.lens.guest import as_guest, random_states, written_buffers
 from convviz_widgets.lens.layers import Kind, Layer, Layers
 from convviz_widgets.lens.receptive_field import ReceptiveField
+from convviz_widgets.lens.record import forward
 from convviz_widgets.lens.sites import FUNCTIONS, Site, first_tensor, reporting
 
 KINDS: tuple[tuple[str, Kind], ...] = (
@@ -34,11 +37,13 @@ class Discovery:
 
     Args:
         layers: see `Layers`.
-        writes_buffers: whether a forward in evaluation mode changes buffers, which must then be put back each time.
+        written: names of the buffers that a forward in evaluation mode changes, which must then be put back each time.
+        draws: whether it draws random numbers, whose generators must then be put back each time.
     """
 
     layers: Layers
-    writes_buffers: bool
+    written: frozenset[str]
+    draws: bool
 
 
 @dataclass(frozen=True)
@@ -54,9 +59,9 @@ class _Seen:
 
 def discover(module: nn.Module, image: torch.Tensor) -> Discovery:
     """Runs one picture (1, C, H, W) through the network and lists every place worth looking at."""
-    buffers = {name: (buffer, buffer._version) for name, buffer in module.named_buffers()}
     seen: list[_Seen] = []
-    with as_guest(module, keep_buffers=True), torch.no_grad(), FlowMode(image, follow) as mode:
+    with as_guest(module), torch.inference_mode(mode=False), torch.no_grad(), FlowMode(image, follow) as mode:
+        written, random = written_buffers(module), _fingerprint_of_random()
 
         def note(site: Site, output: Any) -> None:
             tensor = first_tensor(output)
@@ -64,13 +69,20 @@ def discover(module: nn.Module, image: torch.Tensor) -> Discovery:
                 return
             flow, owner = mode.flows.get(tensor), module.get_submodule(site.owner)
             seen.append(_Seen(site, owner, tensor, tensor._version, flow))
-            if flow is not None and _kind(site, owner) not in (None, "block"):
+            if flow is not None and _is_picture_like(seen[-1]) and _kind(site, owner) not in (None, "block"):
                 mode.flows[tensor] = replace(flow, sources=frozenset({site.name}))
 
         with reporting(module, note):
-            module(image)
-        writes = any(buffer._version != version for buffer, version in buffers.values())
-    return Discovery(Layers(_layers(seen)), writes)
+            forward(module, image)
+        draws = random != _fingerprint_of_random()
+        return Discovery(Layers(_layers(seen)), written(), draws)
+
+
+def _fingerprint_of_random() -> str:
+    def plain(state: Any) -> Any:
+        return state.tolist() if isinstance(state, torch.Tensor | np.ndarray) else state
+
+    return repr([tree_map(plain, state) for state, _ in random_states()])
 
 
 def _kind(site: Site, module: nn.Module) -> Kind | None:
@@ -161,13 +173,14 @@ def _enclosing(site: Site, blocks: list[Site]) -> str | None:
 def _with_parents(layer: Layer, layers: list[Layer]) -> Layer:
     """A block takes what its parts take from outside of it."""
     names = {each.name for each in layers}
+    order = {each.name: each.index for each in layers}
     if layer.kind != "block":
-        return replace(layer, parents=tuple(name for name in layer.parents if name in names and name != layer.name))
+        taken = {name for name in layer.parents if name in names and name != layer.name}
+        return replace(layer, parents=tuple(sorted(taken, key=order.__getitem__)))
     inside = {
         each.name
         for each in layers
         if each.site.owner.startswith(layer.site.owner + ".") or each.site.owner == layer.site.owner
     }
     taken = {name for each in layers if each.name in inside and each.kind != "block" for name in each.parents}
-    order = {each.name: each.index for each in layers}
     return replace(layer, parents=tuple(sorted((taken - inside) & names, key=order.__getitem__)))

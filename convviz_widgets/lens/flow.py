@@ -94,9 +94,14 @@ class FlowMode(TorchDispatchMode):
         if inputs:
             sources = frozenset[str]().union(*(flow.sources for _, flow in inputs))
             for place, output in enumerate(_tensors(outputs)):
-                flow = self._rules(func, Call(args, inputs, output, place))
-                self.flows[output] = replace(flow, sources=sources)
+                self.flows[output] = replace(self._after(func, Call(args, inputs, output, place)), sources=sources)
         return outputs
+
+    def _after(self, func: Any, call: Call) -> Flow:
+        try:
+            return self._rules(func, call)
+        except (TypeError, ValueError, IndexError):  # called with other arguments than the rule knows
+            return call.flow.unbounded()
 
 
 def _tensors(tree: Any) -> list[torch.Tensor]:

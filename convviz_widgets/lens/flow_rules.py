@@ -79,6 +79,13 @@ def _average_pool(call: Call) -> Flow:
     return _window(call, kernel, call.argument(2, ()) or kernel, call.argument(3, 0), 1)
 
 
+def _pool_over_channels(call: Call) -> Flow:
+    """What local response normalisation is made of: a window over channels alone."""
+    if list(call.args[1])[1:] != [1, 1]:
+        return _unknown(call)
+    return replace(call.flow, layout=resized(call.flow.layout, call.output))
+
+
 def _adaptive_pool(call: Call) -> Flow:
     """Windows of one size where the lengths divide; a pool onto one position is global and has no bound."""
     sizes = list(zip(call.tensor.shape[-2:], call.output.shape[-2:], strict=True))
@@ -212,11 +219,15 @@ def _pair(value: Any) -> tuple[int, int]:
     return values[0], values[-1]
 
 
-SAME = {"clone", "detach", "alias", "to_copy", "contiguous", "lift_fresh", "copy", "native_dropout", "fill", "zero"}
+SAME = {
+    *("clone", "detach", "alias", "to_copy", "contiguous", "lift_fresh", "copy", "native_dropout", "fill", "zero"),
+    *("hardswish", "mish", "prelu_kernel", "log_sigmoid_forward", "rrelu_with_noise"),  # not tagged as pointwise
+}
 RULES: dict[str, Rule] = {
     "convolution": _convolution,
     **dict.fromkeys(("max_pool2d_with_indices", "max_pool2d", "mkldnn_max_pool2d"), _max_pool),
     "avg_pool2d": _average_pool,
+    "avg_pool3d": _pool_over_channels,
     **dict.fromkeys(("adaptive_avg_pool2d", "adaptive_max_pool2d"), _adaptive_pool),
     **dict.fromkeys(("mean", "sum", "amax", "amin"), _reduce),
     **dict.fromkeys(("softmax", "log_softmax"), _softmax),

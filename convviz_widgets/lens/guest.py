@@ -3,8 +3,9 @@
 import random
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,27 +22,66 @@ def lock_of(module: nn.Module) -> "threading.RLock":
 
 
 @contextmanager
-def as_guest(module: nn.Module, *, keep_buffers: bool) -> Iterator[None]:
+def as_guest(module: nn.Module, *, keep_buffers: bool = True, keep_random: bool = True) -> Iterator[None]:
     """Inside: evaluation mode, weights that ask for no gradient. After: everything as before, also after an exception.
 
     Args:
         module: the network.
         keep_buffers: copy the buffers and put them back; needed where a forward in evaluation mode writes to them.
+        keep_random: put the random states back; needed where a forward in evaluation mode draws random numbers. The
+            states belong to the whole process, so that putting them back without need would make other threads draw
+            the same numbers twice.
     """
     with lock_of(module), ExitStack() as undo:
         _keep_modes(module, undo)
         _keep_weights(module, undo)
         if keep_buffers:
             _keep_buffers(module, undo)
-        _keep_random_state(undo)
+        if keep_random:
+            for state, put_back in random_states():
+                undo.callback(put_back, state)
         yield
+
+
+def random_states() -> list[tuple[Any, Callable[[Any], object]]]:
+    """The state of every global random generator, each with what sets it."""
+    numpy = np.random  # the global generator is what is kept, not drawn from
+    states: list[tuple[Any, Callable[[Any], object]]] = [
+        (torch.get_rng_state(), torch.set_rng_state),
+        (random.getstate(), random.setstate),
+        (numpy.get_state(), numpy.set_state),  # noqa: NPY002
+    ]
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        states.append((torch.cuda.get_rng_state_all(), torch.cuda.set_rng_state_all))
+    if torch.backends.mps.is_available():
+        states.append((torch.mps.get_rng_state(), torch.mps.set_rng_state))
+    return states
+
+
+def written_buffers(module: nn.Module) -> Callable[[], frozenset[str]]:
+    """Watches the buffers: the call of what is returned names those written to or replaced since."""
+
+    def state() -> dict[str, tuple[int, int]]:
+        return {name: (id(buffer), version_of(buffer)) for name, _, _, buffer in _buffers(module)}
+
+    held, before = [buffer for _, _, _, buffer in _buffers(module)], state()
+
+    def written(held: list[torch.Tensor | None] = held) -> frozenset[str]:  # held, so that no id is given out again
+        now = state()
+        return frozenset(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+
+    return written
+
+
+def version_of(tensor: torch.Tensor | None) -> int:
+    """How often a tensor was written to; 0 where torch does not count (a tensor of inference mode)."""
+    return 0 if tensor is None or tensor.is_inference() else tensor._version
 
 
 def _keep_modes(module: nn.Module, undo: ExitStack) -> None:
     for each in module.modules():
-        if each.training:
-            undo.callback(setattr, each, "training", True)  # noqa: FBT003 -- setattr's own
-            each.training = False
+        undo.callback(setattr, each, "training", each.training)
+        each.training = False
 
 
 def _keep_weights(module: nn.Module, undo: ExitStack) -> None:
@@ -52,21 +92,21 @@ def _keep_weights(module: nn.Module, undo: ExitStack) -> None:
 
 
 def _keep_buffers(module: nn.Module, undo: ExitStack) -> None:
-    for owner in module.modules():
-        for name, buffer in owner.named_buffers(recurse=False):
-            undo.callback(_put_back, owner, name, buffer, buffer.detach().clone())
+    for _, owner, name, buffer in _buffers(module):
+        undo.callback(_put_back, owner, name, buffer, None if buffer is None else buffer.detach().clone())
 
 
-def _put_back(owner: nn.Module, name: str, buffer: torch.Tensor, values: torch.Tensor) -> None:
-    if not torch.equal(buffer, values):
+def _buffers(module: nn.Module) -> list[tuple[str, nn.Module, str, torch.Tensor | None]]:
+    """Full name, owner, name within the owner, and the buffer, also where it is None so far."""
+    return [
+        (f"{path}.{name}".lstrip("."), owner, name, buffer)
+        for path, owner in module.named_modules()
+        for name, buffer in owner._buffers.items()
+    ]
+
+
+def _put_back(owner: nn.Module, name: str, buffer: torch.Tensor | None, values: torch.Tensor | None) -> None:
+    if buffer is not None and values is not None and not torch.equal(buffer, values):
         with torch.no_grad():
             buffer.copy_(values)
-    setattr(owner, name, buffer)
-
-
-def _keep_random_state(undo: ExitStack) -> None:
-    undo.callback(torch.set_rng_state, torch.get_rng_state())
-    undo.callback(random.setstate, random.getstate())
-    undo.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002 -- the global state is what is kept
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        undo.callback(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+    owner._buffers[name] = buffer

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from convviz_widgets.core.errors import ConvvizError, UnsupportedModel
-from convviz_widgets.lens.guest import as_guest
+from convviz_widgets.lens.guest import as_guest, version_of
 from convviz_widgets.lens.memory import is_out_of_memory
 from convviz_widgets.lens.sites import Site, StopForward, first_tensor, reporting
 
@@ -22,8 +22,9 @@ def record(
     sites: Sequence[Site],
     *,
     grad: bool,
-    clone: Sequence[Site],
-    keep_buffers: bool,
+    clone: Sequence[Site] = (),
+    keep_buffers: bool = True,
+    keep_random: bool = True,
 ) -> dict[Site, torch.Tensor]:
     """The outputs of these sites for a prepared batch (N, C, H, W).
 
@@ -33,18 +34,18 @@ def record(
         sites: where to look.
         grad: whether gradients with respect to the batch are wanted; never those of the weights.
         clone: sites whose output a later in-place operation is known to write over.
-        keep_buffers: see `as_guest`.
+        keep_buffers, keep_random: see `as_guest`.
 
     Raises:
         UnsupportedModel: the forward pass fails, or never comes by a site.
     """
     with (
-        as_guest(module, keep_buffers=keep_buffers),
+        as_guest(module, keep_buffers=keep_buffers, keep_random=keep_random),
         torch.inference_mode(mode=False),
         torch.set_grad_enabled(mode=grad),
     ):
         found, versions = _run(module, batch, sites, set(clone))
-        overwritten = [site for site, output in found.items() if output._version != versions[site]]
+        overwritten = [site for site, output in found.items() if version_of(output) != versions[site]]
         if overwritten:  # not seen while the layers were discovered: the network branches on its input
             found, _ = _run(module, batch, sites, set(sites))
     return found
@@ -62,12 +63,12 @@ def _run(
         if tensor is None:
             return
         found[site] = tensor.clone() if site in clone else tensor
-        versions[site] = found[site]._version
+        versions[site] = version_of(found[site])
         if len(found) == len(wanted):
             raise StopForward
 
     with reporting(module, keep, sites=sites), suppress(StopForward):
-        _forward(module, batch)
+        forward(module, batch)
     if missed := wanted - found.keys():
         names = ", ".join(repr(site.name or "the output") for site in sorted(missed))
         raise UnsupportedModel(
@@ -78,10 +79,15 @@ def _run(
     return found, versions
 
 
-def _forward(module: nn.Module, batch: torch.Tensor) -> None:
+def forward(module: nn.Module, batch: torch.Tensor) -> None:
+    """Runs a batch (N, C, H, W) through the network.
+
+    Raises:
+        UnsupportedModel: the network fails on it; says what it was given and what to try next.
+    """
     try:
-        module(batch)
-    except (StopForward, ConvvizError):
+        module(batch.clone())  # it may write to what it is given
+    except ConvvizError:
         raise
     except Exception as error:
         if is_out_of_memory(error):

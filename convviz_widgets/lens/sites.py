@@ -64,7 +64,7 @@ class Site(NamedTuple):
 Report = Callable[[Site, Any], None]
 
 
-class StopForward(Exception):
+class StopForward(BaseException):  # not an Exception, as networks catch those
     """Ends a forward pass early: all that was wanted is there."""
 
 

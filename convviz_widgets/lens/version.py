@@ -1,13 +1,18 @@
 """Which state the weights are in: a cheap number for this process, and a digest for everywhere."""
 
 import hashlib
+from collections.abc import Collection
 
 import torch
 from torch import nn
 
+from convviz_widgets.lens.guest import version_of
+
+State = tuple[tuple[int, int, int], ...]
+
 
 class WeightsVersion:
-    """Notices that weights have changed.
+    """Notices that weights or buffers have changed.
 
     In-place training, ``load_state_dict`` and replaced tensors are seen; writing through ``weight.data`` is not, as
     torch does not count such writes.
@@ -15,32 +20,42 @@ class WeightsVersion:
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
-        self._state: tuple[tuple[int, int, int], ...] = ()
+        self._state: State | None = None
+        self._held: list[torch.Tensor] = []
         self._number = 0
-        self._digest: tuple[int, str] = (-1, "")
+        self._digest: tuple[State, str] | None = None
 
-    def now(self) -> int:
-        """A number that grows each time the weights are found changed."""
-        state = tuple((id(each), each._version, each.data_ptr()) for each in self._tensors())
+    def now(self, *, apart_from: Collection[str] = ()) -> int:
+        """A number that grows each time the weights are found changed.
+
+        Args:
+            apart_from: buffers that every forward pass writes to, and that say nothing therefore.
+        """
+        tensors = self._tensors(apart_from)
+        state = _state(tensors)
         if state != self._state:
-            self._state = state
+            self._state, self._held = state, tensors  # held, so that no id is given out again
             self._number += 1
         return self._number
 
     def digest(self) -> str:
         """SHA-256 over names, types, shapes and values of weights and buffers; computed anew only after a change."""
-        number = self.now()
-        if self._digest[0] != number:
+        state = _state(self._tensors())
+        if self._digest is None or self._digest[0] != state:
             total = hashlib.sha256()
             for name, tensor in sorted(self._module.state_dict().items()):
+                if not isinstance(tensor, torch.Tensor):
+                    continue
                 values = tensor.detach().cpu().contiguous()
                 total.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-                total.update(values.flatten().view(torch.uint8).numpy().tobytes())
-            self._digest = (number, total.hexdigest())
+                total.update(values.flatten().view(torch.uint8).numpy().data)
+            self._digest = (state, total.hexdigest())
         return self._digest[1]
 
-    def _tensors(self) -> list[torch.Tensor]:
-        """Weights, and what batch normalisation reads; other buffers may change in any forward pass."""
-        statistics = ("running_mean", "running_var")
-        buffers = [each for name, each in self._module.named_buffers() if name.endswith(statistics)]
+    def _tensors(self, apart_from: Collection[str] = ()) -> list[torch.Tensor]:
+        buffers = [each for name, each in self._module.named_buffers() if name not in apart_from]
         return [*self._module.parameters(), *buffers]
+
+
+def _state(tensors: list[torch.Tensor]) -> State:
+    return tuple((id(each), version_of(each), each.data_ptr()) for each in tensors)

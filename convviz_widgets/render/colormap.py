@@ -104,8 +104,9 @@ def shares(values: npt.ArrayLike, *, low: float | None = None, high: float | Non
     if first == last:
         return np.where(np.isnan(array), np.nan, np.where(array > last, 1.0, 0.0))
     clipped = np.clip(array, first, last)
-    half = (clipped / 2 - first / 2) / (last / 2 - first / 2)  # halves: the range itself may be beyond a float
-    return np.asarray(half, dtype=np.float64)
+    if last - first == np.inf:  # the range itself is beyond a float: halve it
+        clipped, first, last = clipped / 2, first / 2, last / 2
+    return np.asarray((clipped - first) / (last - first), dtype=np.float64)
 
 
 def symmetric(values: npt.ArrayLike) -> Range:

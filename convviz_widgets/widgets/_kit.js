@@ -110,6 +110,12 @@ function coloured(codes, width, height, colours, level = (code) => code) {
   return image;
 }
 
+/** Makes low values transparent, so that what lies below shows where there is little to see. @param {ImageData} image @param {Uint8Array} codes */
+function faded(image, codes) {
+  for (let place = 0; place < codes.length; place += 1) image.data[4 * place + 3] = 40 + (215 * codes[place]) / 255;
+  return image;
+}
+
 /** A canvas that is never shown. @param {ImageData} image */
 function canvas_of(image) {
   const canvas = document.createElement("canvas");

@@ -82,7 +82,7 @@ function diagram_part(model, look, signal) {
       x += width + GAP;
     }
     const bottom = arcs + tallest + 26;
-    set_attributes(drawing, { width: x, height: bottom, viewBox: `0 0 ${x} ${bottom}` });
+    set_attributes(drawing, { width: x, height: bottom });
     const edges = drawn.flatMap((layer) => {
       const to = position.get(layer.name);
       const from = parents.get(layer.name) ?? [];
@@ -104,14 +104,22 @@ function diagram_part(model, look, signal) {
     return svg("path", { class: reach > 1 ? "cv-edge cv-shortcut" : "cv-edge", d: path });
   };
 
+  /** The last part of the name; where that is a number, with the type before it. @param {any} layer */
+  const short_name = (layer) => {
+    const last = layer.name.split(".").at(-1);
+    const text = /^\d/.test(last) ? layer.type : last;
+    const number = text === last ? "" : ` ${last}`;
+    const room = 9 - number.length;
+    return `${text.length > room ? `${text.slice(0, room - 1)}…` : text}${number}`;
+  };
+
   /** @param {any} layer @param {any} place @param {boolean} chosen */
   const box = (layer, place, chosen) => {
-    const short = layer.block ? layer.name.slice(layer.block.length + 1) : layer.name.split(".").slice(-2).join(".");
     const group = svg("g", { class: `cv-layer cv-${layer.kind}`, role: "option", id: `${id}-${layers.indexOf(layer)}`, "aria-label": describe(layer),
       "aria-selected": String(chosen), "data-name": layer.name, "data-active": layer.name === active },
       svg("title", {}, describe(layer)),
       svg("rect", { x: place.x, y: place.y, width: place.w, height: place.h, rx: 4 }));
-    if (place.w === BIG) group.append(svg("text", { x: place.x + BIG / 2, y: place.y + place.h + 12 }, short.length > 9 ? `…${short.slice(-8)}` : short));
+    if (place.w === BIG) group.append(svg("text", { x: place.x + BIG / 2, y: place.y + place.h + 12 }, short_name(layer)));
     if (layer.kind === "block") group.append(svg("text", { class: "cv-plus", x: place.x + BIG / 2, y: place.y + place.h / 2 + 5 }, "+"));
     return group;
   };

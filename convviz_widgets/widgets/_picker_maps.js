@@ -73,7 +73,9 @@ function maps_part(model, look, signal) {
   const draw = once_per_frame(() => {
     if (!held) return;
     const across = columns();
-    spacer.style.height = `${Math.ceil(order.length / across) * step + PAD}px`;
+    const content = Math.ceil(order.length / across) * step + PAD;
+    spacer.style.height = `${content}px`;
+    port.style.height = `${Math.max(step + PAD, content) + 2}px`; // up to the style's max-height
     const [width, height] = [port.clientWidth, Math.max(1, port.clientHeight)];
     const context = fit_canvas(canvas, width, height);
     const style = getComputedStyle(port);

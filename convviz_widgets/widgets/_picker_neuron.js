@@ -5,14 +5,15 @@ function neuron_part(model, look, signal, layer_of) {
   const title = element("h3", { class: "cv-numbers" });
   const canvas = element("canvas", { class: "cv-large", role: "img", "aria-roledescription": "map over photo", ...KEYED });
   const read = element("p", { class: "cv-told cv-numbers", role: "status", "aria-live": "polite" });
-  const cover = element("input", { type: "range", min: 0, max: 100, value: 60, "aria-label": "How much the map covers the photo" });
-  const bars = svg("svg", { class: "cv-histogram", viewBox: "0 0 240 46", preserveAspectRatio: "none", role: "img" });
+  const cover = element("input", { type: "range", min: 0, max: 100, value: 80, "aria-label": "How much the map covers the photo" });
+  const bars = svg("svg", { class: "cv-histogram", viewBox: "0 0 240 34", preserveAspectRatio: "none", role: "img" });
+  const ends = element("div", { class: "cv-ends cv-faint cv-numbers" });
   const patches = element("div", { class: "cv-patches" });
   const waiting = element("p", { class: "cv-faint" });
   const bar = element("progress", { max: 1, value: 0, "aria-label": "Search for patches" });
   const node = element("section", { class: "cv-neuron", "aria-label": "Chosen neuron" }, title, canvas, read,
     element("label", { class: "cv-cover" }, element("span", {}, "photo"), cover, element("span", {}, "map")),
-    bars, element("h3", {}, "Excited most by"), patches, waiting, bar);
+    bars, ends, element("h3", {}, "Excited most by"), patches, waiting, bar);
 
   /** @type {any} */
   let held = null;
@@ -36,11 +37,11 @@ function neuron_part(model, look, signal, layer_of) {
     const [height, width] = neuron.shape;
     const low = values.reduce((a, b) => Math.min(a, b), Infinity);
     const high = values.reduce((a, b) => Math.max(a, b), -Infinity);
-    const codes = values.map((value) => (high > low ? (255 * (value - low)) / (high - low) : 0));
+    const codes = Uint8Array.from(values, (value) => (high > low ? (255 * (value - low)) / (high - low) : 0));
     const [layer, rest] = neuron.unit.split(":");
     const position = rest.includes("@") ? rest.split("@")[1].split(",").map(Number) : null;
     held = { unit: neuron.unit, layer, channel: Number.parseInt(rest, 10), values, height, width, low, high, position,
-      field: layer_of(layer)?.field, map: canvas_of(coloured(Uint8Array.from(codes), width, height, as_bytes(model.get("network").colours))) };
+      field: layer_of(layer)?.field, map: canvas_of(faded(coloured(codes, width, height, as_bytes(model.get("network").colours)), codes)) };
     pointed = null;
     const classes = model.get("network").scores === layer ? model.get("network").classes : [];
     title.textContent = classes[held.channel] ? `${neuron.unit} · ${classes[held.channel]}` : neuron.unit;
@@ -97,6 +98,7 @@ function neuron_part(model, look, signal, layer_of) {
   const bin = (/** @type {number} */ value) => Math.min(BINS - 1, Math.floor((BINS * (value - held.low)) / Math.max(held.high - held.low, 1e-12)));
   const histogram = () => {
     bars.toggleAttribute("hidden", held.values.length === 1);
+    ends.hidden = held.values.length === 1;
     const counts = new Array(BINS).fill(0);
     for (const value of held.values) counts[bin(value)] += 1;
     const most = Math.log1p(Math.max(...counts));
@@ -105,8 +107,8 @@ function neuron_part(model, look, signal, layer_of) {
       ...counts.map((count, place) => {
         const height = (34 * Math.log1p(count)) / most;
         return svg("rect", { x: (place * 240) / BINS + 0.5, y: 34 - height, width: 240 / BINS - 1, height });
-      }),
-      svg("text", { x: 0, y: 45 }, short_number(held.low)), svg("text", { x: 240, y: 45, "text-anchor": "end" }, short_number(held.high)));
+      }));
+    ends.replaceChildren(element("span", {}, short_number(held.low)), element("span", {}, short_number(held.high)));
   };
   const mark = () => {
     const place = pointed ?? held.position;

@@ -198,7 +198,7 @@ class LayerPicker(Widget):
             changed["maps"] = picking.maps_of(layer, choice.image, activations)
         if self.photo.get("name") != choice.image:
             changed["photo"] = picking.photo_of(
-                choice.image, self._pictures.get(choice.image, image), self.lens.predict(image)
+                choice.image, self._pictures.get(choice.image, image), self.lens.predict(image)[0]
             )
         yield Step(2, label="maps")
         best = self._best.get(layer.name)

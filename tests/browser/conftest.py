@@ -1,0 +1,57 @@
+"""JupyterLab in headless Chromium. A failed test leaves a picture: ``--screenshot only-on-failure --output DIR``."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.browser.jupyter import JupyterServer
+from tests.browser.lab import Lab
+from tests.chromium import WAY_OUT, find
+
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-color-profile=srgb"),
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # the browser's own calls fail at once
+]
+FOREIGN = re.compile(r"^https?://(?!127\.0\.0\.1[:/])")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "/browser/" in str(item.path):
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    path = find()
+    if path is None:
+        pytest.fail(WAY_OUT)
+    return {**browser_type_launch_args, "executable_path": path, "args": ARGUMENTS}
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
+    server = JupyterServer(tmp_path_factory.mktemp("jupyter"))
+    server.start()
+    yield server
+    server.stop()
+    assert server.processes() == []
+
+
+@pytest.fixture
+def lab(server: JupyterServer, new_context: Any) -> Iterator[Lab]:
+    context = new_context(viewport={"width": 1280, "height": 1000}, reduced_motion="reduce", service_workers="block")
+    lab = Lab(context.new_page(), server)
+
+    def refuse(route: Any) -> None:  # sees foreign hosts only: routing each local request would cost time
+        lab.foreign.append(route.request.url)
+        route.abort()
+
+    context.route(FOREIGN, refuse)
+    yield lab
+    server.end_kernels()
+    assert lab.foreign == [], "the page asked for something outside this machine"
+    assert lab.errors == [], "uncaught errors in the page"
