@@ -125,7 +125,9 @@ def sequential() -> nn.Module:
 
 
 def grouped() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(4, 8, 3, groups=2), nn.SiLU(), nn.Conv2d(8, 8, 3, groups=8, stride=2), nn.Conv2d(8, 4, 1))
+    return nn.Sequential(
+        nn.Conv2d(4, 8, 3, groups=2), nn.SiLU(), nn.Conv2d(8, 8, 3, groups=8, stride=2), nn.Conv2d(8, 4, 1)
+    )
 
 
 def one_channel() -> nn.Module:
@@ -136,7 +138,12 @@ def one_channel() -> nn.Module:
 
 def classifier() -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 4)
+        nn.Conv2d(3, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(6, 4),
     )
 
 

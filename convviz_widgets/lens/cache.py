@@ -36,6 +36,11 @@ class ActivationCache:
         self._entries: OrderedDict[Key, torch.Tensor] = OrderedDict()
         self._lock = threading.RLock()
 
+    @property
+    def entries(self) -> int:
+        """How many tensors are kept."""
+        return len(self._entries)
+
     def get(self, key: Key) -> torch.Tensor | None:
         """The tensor, which is now the most recently used; None if it is not there."""
         with self._lock:

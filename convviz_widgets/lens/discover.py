@@ -112,6 +112,8 @@ def _layers(seen: list[_Seen]) -> list[Layer]:
 def _is_picture_like(seen: _Seen) -> bool:
     """Maps with channels first, and vectors; not tokens, nor maps with channels last."""
     shape, flow = seen.output.shape, seen.flow
+    if shape[0] != 1:  # pictures and windows, or pictures and tokens, in one dimension
+        return False
     if len(shape) == 2:
         return True
     if len(shape) != 4 or flow is None or flow.layout is None:

@@ -71,7 +71,7 @@ class Call(NamedTuple):
         return int(self.argument(number, default)) % self.tensor.ndim
 
 
-Rules = Callable[[Any, Call], Flow]
+Rules = Callable[[Any, Call], Flow | None]
 
 
 class FlowMode(TorchDispatchMode):
@@ -87,21 +87,48 @@ class FlowMode(TorchDispatchMode):
         self.flows = WeakTensorKeyDictionary()
         self.flows[image] = Flow(Span(), Span(), channels_first(image))
         self._rules = rules
+        self._patched: dict[int, Flow] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         outputs = func(*args, **(kwargs or {}))
-        inputs = [(each, self.flows[each]) for each in _tensors((args, kwargs)) if each in self.flows]
-        if inputs:
-            sources = frozenset[str]().union(*(flow.sources for _, flow in inputs))
-            for place, output in enumerate(_tensors(outputs)):
-                self.flows[output] = replace(self._after(func, Call(args, inputs, output, place)), sources=sources)
+        inputs = [(each, flow) for each in _tensors((args, kwargs)) if (flow := self._flow_of(each)) is not None]
+        if not inputs:
+            return outputs
+        sources = frozenset[str]().union(*(flow.sources for _, flow in inputs))
+        for place, output in enumerate(_tensors(outputs)):
+            flow = self._after(func, Call(args, inputs, output, place))
+            if flow is not None:
+                self.flows[output] = replace(flow, sources=sources)
+            else:
+                self.flows.pop(output, None)
+            if func._schema.is_mutable and any(each is not output for each, _ in inputs):
+                self._note_patch(output, sources)
         return outputs
 
-    def _after(self, func: Any, call: Call) -> Flow:
+    def _flow_of(self, tensor: torch.Tensor) -> Flow | None:
+        known: Flow | None = self.flows.get(tensor)
+        return known or (self._patched.get(_storage(tensor)) if self._patched else None)
+
+    def _after(self, func: Any, call: Call) -> Flow | None:
         try:
             return self._rules(func, call)
         except (TypeError, ValueError, IndexError):  # called with other arguments than the rule knows
             return call.flow.unbounded()
+
+    def _note_patch(self, part: torch.Tensor, sources: frozenset[str]) -> None:
+        """Part of a tensor was written over with something else: no bound is known of the whole any more."""
+        if part.numel() * part.element_size() == part.untyped_storage().nbytes():
+            return
+        before = self._patched.get(_storage(part))
+        sources |= before.sources if before else frozenset()
+        self._patched[_storage(part)] = Flow(None, None, None, sources)
+        for each, flow in list(self.flows.items()):
+            if each is not part and _storage(each) == _storage(part):
+                self.flows[each] = replace(flow.unbounded(flow.layout), sources=flow.sources | sources)
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _tensors(tree: Any) -> list[torch.Tensor]:

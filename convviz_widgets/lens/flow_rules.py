@@ -14,17 +14,17 @@ from convviz_widgets.lens.flow import Call, Flow
 from convviz_widgets.lens.layout import aligned, channels_first, fits, labels, plain, regrouped, resized
 from convviz_widgets.lens.receptive_field import Span
 
-Rule = Callable[[Call], Flow]
+Rule = Callable[[Call], Flow | None]
 
 
-def follow(func: Any, call: Call) -> Flow:
-    """The flow of an operation's output."""
+def follow(func: Any, call: Call) -> Flow | None:
+    """The flow of an operation's output; None where it takes no values from the picture."""
     name = func.overloadpacket.__name__.strip("_")
     if name in RULES:
         return RULES[name](call)
     if torch.Tag.pointwise in func.tags or name in SAME:
         return _join(call)
-    return call.flow if "batch_norm" in name else _unknown(call)
+    return _batch_norm(name, call) if "batch_norm" in name else _unknown(call)
 
 
 def _join(call: Call) -> Flow:
@@ -46,6 +46,23 @@ def _unknown(call: Call) -> Flow:
     return call.flow.unbounded()
 
 
+def _batch_norm(name: str, call: Call) -> Flow:
+    """With running statistics it stays in place; with those of the picture (instance normalisation) it sees all."""
+    flags = [each for each in call.args if isinstance(each, bool)]
+    return _everywhere(call) if flags[:1] == [True] or "with_update" in name else call.flow
+
+
+def _nothing(_call: Call) -> None:
+    """The values are made anew; only type and shape are taken."""
+
+
+def _copy(call: Call) -> Flow | None:
+    """What is copied counts, not what was there before."""
+    source = call.args[1]
+    inputs = [(tensor, flow) for tensor, flow in call.inputs if tensor is source]
+    return _join(call._replace(inputs=inputs)) if inputs else None
+
+
 def _everywhere(call: Call) -> Flow:
     return call.flow.unbounded(resized(call.flow.layout, call.output))
 
@@ -64,8 +81,11 @@ def _window(call: Call, kernel: Any, stride: Any, padding: Any, dilation: Any) -
 
 def _convolution(call: Call) -> Flow:
     _, weight, _, stride, padding, dilation, transposed, *_ = call.args
-    if transposed or weight.ndim != 4 or call.tensor is not call.args[0]:
+    if weight.ndim != 4 or call.tensor is not call.args[0]:
         return _unknown(call)
+    if transposed:  # with stride 1 it is a convolution of the other padding; else no single stride holds
+        padding = [(size - 1) * step - pad for size, step, pad in zip(weight.shape[2:], dilation, padding, strict=True)]
+        return _unknown(call) if max(stride) > 1 else _window(call, weight.shape[2:], stride, padding, dilation)
     return _window(call, weight.shape[2:], stride, padding, dilation)
 
 
@@ -173,7 +193,7 @@ def _split(call: Call) -> Flow:
 
 
 def _pad(call: Call) -> Flow:
-    """Constant padding of the last dimensions: (left, right, top, bottom, ...)."""
+    """Padding of the last dimensions, (left, right, top, bottom, ...); what is mirrored lies inside the window."""
     flow = call.flow
     for back, before in enumerate(call.args[1][::2], start=1):
         shifted = call._replace(inputs=[(call.tensor, flow)])
@@ -220,10 +240,18 @@ def _pair(value: Any) -> tuple[int, int]:
 
 
 SAME = {
-    *("clone", "detach", "alias", "to_copy", "contiguous", "lift_fresh", "copy", "native_dropout", "fill", "zero"),
-    *("hardswish", "mish", "prelu_kernel", "log_sigmoid_forward", "rrelu_with_noise"),  # not tagged as pointwise
+    *("clone", "detach", "alias", "to_copy", "contiguous", "lift_fresh", "native_dropout", "bernoulli"),
+    *("relu6", "hardswish", "gelu", "mish", "threshold", "prelu", "prelu_kernel", "rrelu_with_noise"),
+    *("log_sigmoid_forward", "where", "masked_fill"),
+}
+"""Operations element by element that torch does not mark as such."""
+NEW = {
+    *("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like"),
+    *("new_zeros", "new_ones", "new_empty", "new_full", "new_empty_strided", "fill", "zero"),
 }
 RULES: dict[str, Rule] = {
+    **dict.fromkeys(NEW, _nothing),
+    "copy": _copy,
     "convolution": _convolution,
     **dict.fromkeys(("max_pool2d_with_indices", "max_pool2d", "mkldnn_max_pool2d"), _max_pool),
     "avg_pool2d": _average_pool,
@@ -241,7 +269,7 @@ RULES: dict[str, Rule] = {
     "expand": _expand,
     "slice": _slice,
     **dict.fromkeys(("split", "split_with_sizes"), _split),
-    "constant_pad_nd": _pad,
+    **dict.fromkeys(("constant_pad_nd", "reflection_pad2d", "replication_pad2d"), _pad),
     "select": _select,
     **dict.fromkeys(("mm", "addmm"), _matrix_product),
 }

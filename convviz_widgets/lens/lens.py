@@ -1,11 +1,8 @@
 """The handle on a network: what it sees, what its layers answer, what it predicts."""
 
-import copy
-import hashlib
+import html
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self, overload
 
 import numpy as np
@@ -13,31 +10,22 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from convviz_widgets.core.errors import BadType, BadValue
+from convviz_widgets.core.errors import BadType, BadValue, ConvvizError, MissingFile
 from convviz_widgets.lens import weights as networks
-from convviz_widgets.lens.cache import ActivationCache, Key
+from convviz_widgets.lens.cache import ActivationCache
+from convviz_widgets.lens.device import best_device, checked, device_of, on_device
 from convviz_widgets.lens.discover import Discovery, discover
 from convviz_widgets.lens.guest import lock_of
-from convviz_widgets.lens.images import each_image
+from convviz_widgets.lens.images import each_image, is_single
 from convviz_widgets.lens.layers import Layer, Layers
 from convviz_widgets.lens.memory import default_budget, in_parts
+from convviz_widgets.lens.prediction import Prediction, best_classes, class_name
 from convviz_widgets.lens.preprocess import Preprocess
+from convviz_widgets.lens.recall import image_digest, recall
 from convviz_widgets.lens.record import OUTPUT, record
-from convviz_widgets.lens.shape import find_input_shape, input_channels
+from convviz_widgets.lens.shape import find_input_shape, input_channels, side_lengths
 from convviz_widgets.lens.sites import Site
 from convviz_widgets.lens.version import WeightsVersion
-
-BATCH = 32  # pictures per forward pass; larger ones leave the processor's caches (measured on SqueezeNet and ResNet18)
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One class with its probability and its score before the softmax."""
-
-    index: int
-    name: str
-    probability: float
-    score: float
 
 
 class Lens:
@@ -80,17 +68,18 @@ class Lens:
             raise BadType(
                 f"Lens takes an nn.Module; given: {type(module).__name__}. By name, a network opens with Lens.load."
             )
-        self.module = _on_device(module, device)
-        self.device = _device_of(self.module)
+        self.module = on_device(module, device)
         self.name = name or type(module).__name__
         self.class_names = tuple(str(each) for each in class_names or ())
         self.preprocess = (
-            preprocess if isinstance(preprocess, Preprocess) else Preprocess(preprocess, input_channels(module))
+            preprocess if isinstance(preprocess, Preprocess) else Preprocess(preprocess, input_channels(self.module))
         )
         self.lock = lock_of(self.module)
         self.cache = ActivationCache(default_budget(self.device) if cache_bytes is None else cache_bytes)
-        self._input_size = (input_size, input_size) if isinstance(input_size, int) else input_size
+        self._input_size = side_lengths(input_size)
         self._version = WeightsVersion(self.module)
+        self._input_shape: tuple[int, int, int] | None = None
+        self._found: Discovery | None = None
 
     @classmethod
     def load(
@@ -118,23 +107,33 @@ class Lens:
         """
         loaded = networks.load(name, weights)
         return cls(
-            loaded.module.to(device or _best_device()),
+            loaded.module.to(best_device() if device is None else checked(device)),
             preprocess=Preprocess(loaded.transform, loaded.channels),
             class_names=loaded.class_names,
             name=name,
         )
 
-    @cached_property
+    @property
+    def device(self) -> torch.device:
+        """Where the module's weights are, now."""
+        return device_of(self.module)
+
+    @property
     def input_shape(self) -> tuple[int, int, int]:
         """(C, H, W) of a typical prepared picture."""
-        size = self._input_size or self.preprocess.size
-        return find_input_shape(self.module, self.preprocess.channels, size)
+        if self._input_shape is None:
+            with self.lock:
+                size = self._input_size or self.preprocess.size
+                self._input_shape = find_input_shape(self.module, self.preprocess.channels, size)
+        return self._input_shape
 
-    @cached_property
+    @property
     def _discovery(self) -> Discovery:
-        with self.lock:
-            image = torch.zeros(1, *self.input_shape, device=self.device, dtype=self._dtype)
-            return discover(self.module, image)
+        if self._found is None:
+            with self.lock:
+                image = torch.zeros(1, *self.input_shape, device=self.device, dtype=self._dtype)
+                self._found = self._found or discover(self.module, image)
+        return self._found
 
     @property
     def layers(self) -> Layers:
@@ -160,7 +159,7 @@ class Lens:
 
     def digest(self, image: Any) -> str:
         """Digest of a picture as the network sees it."""
-        return _digest(self._prepare_each(image)[0])
+        return image_digest(self._prepare_each(image)[0])
 
     @overload
     def activations(self, images: Any, layers: str | Layer) -> torch.Tensor: ...
@@ -189,61 +188,80 @@ class Lens:
             UnsupportedModel: the network fails on pictures of this size.
         """
         single = isinstance(layers, str | Layer)
-        names = [layers] if single else list(layers)
-        wanted = [self.layers[each.name if isinstance(each, Layer) else each] for each in names]
+        wanted = self._named([layers] if single else layers)
         found = self._cached(self._prepare_each(images), [layer.site for layer in wanted])
         return found[wanted[0].site] if single else {layer.name: found[layer.site] for layer in wanted}
 
-    def record(self, prepared: torch.Tensor, layers: Iterable[str], *, grad: bool = False) -> dict[str, torch.Tensor]:
+    def record(
+        self, prepared: torch.Tensor, layers: Iterable[str | Layer], *, grad: bool = False
+    ) -> dict[str, torch.Tensor]:
         """What layers answer to a batch that is prepared already; nothing is cached.
 
         Args:
             prepared: (N, C, H, W), as `lens.prepare` gives it.
             layers: names; the forward pass stops after the last of them.
-            grad: whether gradients with respect to ``prepared`` are wanted (weights never get any).
+            grad: whether gradients with respect to ``prepared`` are wanted, which must ask for them itself
+                (``requires_grad_()``); weights never get any.
+
+        Raises:
+            BadValue: ``prepared`` is not a batch.
+            UnknownName, UnsupportedModel, OutOfMemory: with the way out.
         """
-        wanted = [self.layers[each] for each in layers]
-        found = self._record(prepared, [layer.site for layer in wanted], grad=grad)
+        wanted = self._named(layers)
+        if not isinstance(prepared, torch.Tensor) or prepared.ndim != 4 or not len(prepared):
+            given = tuple(prepared.shape) if isinstance(prepared, torch.Tensor) else type(prepared).__name__
+            raise BadValue(
+                f"A prepared batch is a tensor (N, C, H, W); given: {given}. lens.prepare(images) makes one."
+            )
+        found = self._record(prepared.to(self.device, self._dtype), [layer.site for layer in wanted], grad=grad)
         return {layer.name: found[layer.site] for layer in wanted}
 
     def predict(self, images: Any, k: int = 5) -> list[list[Prediction]]:
         """The k most probable classes of each picture, the most probable first.
 
         A single score is read as the logit of a yes-no question; scores that are probabilities already are kept.
+
+        Raises:
+            BadValue: k is below 1.
+            UnsupportedModel: the network does not end in class scores.
         """
-        if k < 1:
-            raise BadValue(f"k={k} classes cannot be shown. Accepted: 1 or more.")
-        output = self._cached(self._prepare_each(images), [OUTPUT])[OUTPUT].flatten(1).float()
-        probabilities = _probabilities(output)
-        best = probabilities.topk(min(k, output.shape[1]), dim=1)
-        return [
-            [
-                Prediction(index, self.class_name(index), probability, float(scores[index]))
-                for index, probability in zip(indices, values, strict=True)
-            ]
-            for indices, values, scores in zip(best.indices.tolist(), best.values.tolist(), output.cpu(), strict=True)
-        ]
+        return best_classes(self._cached(self._prepare_each(images), [OUTPUT])[OUTPUT], self.class_names, k)
 
     def class_name(self, index: int) -> str:
         """The name of a class; "class 17" where names are not known."""
-        return self.class_names[index] if index < len(self.class_names) else f"class {index}"
+        return class_name(self.class_names, index)
 
     def __repr__(self) -> str:
-        size = "x".join(str(length) for length in self.input_shape)
+        return f"Lens({self.name}: {self._summary()})"
+
+    def _repr_html_(self) -> str:
+        return f"<p><b>{html.escape(self.name)}</b>: {html.escape(self._summary())}</p>{self.layers._repr_html_()}"
+
+    def _summary(self) -> str:
         classes = f", {len(self.class_names)} classes" if self.class_names else ""
-        return f"Lens({self.name}: {len(self.layers)} layers, input {size}{classes}, on {self.device})"
+        try:
+            size = "x".join(str(length) for length in self.input_shape)
+            return f"{len(self.layers)} layers, input {size}{classes}, on {self.device}"
+        except ConvvizError as error:  # what is shown in a traceback must not raise itself
+            return f"cannot be run: {error}"
 
     @property
     def _dtype(self) -> torch.dtype:
         weight = next((each for each in self.module.parameters() if each.is_floating_point()), None)
         return torch.float32 if weight is None else weight.dtype
 
+    def _named(self, layers: Iterable[str | Layer]) -> list[Layer]:
+        names = [layers] if isinstance(layers, str | Layer) else layers
+        return [self.layers[each.name if isinstance(each, Layer) else each] for each in names]
+
     def _prepare_each(self, images: Any) -> list[torch.Tensor]:
         prepared = []
         for place, image in enumerate(each_image(images)):
             try:
                 prepared.append(self.preprocess(image))
-            except (BadValue, BadType) as error:
+            except (BadValue, BadType, MissingFile) as error:
+                if is_single(images):
+                    raise
                 raise type(error)(f"Picture {place}: {error}") from error
         if not prepared:
             raise BadValue("No picture was given: the list is empty.")
@@ -259,69 +277,27 @@ class Lens:
         return torch.stack(prepared).to(self.device, self._dtype)
 
     def _cached(self, prepared: list[torch.Tensor], sites: list[Site]) -> dict[Site, torch.Tensor]:
-        with self.lock:
-            version = self._version.now()
-            self.cache.keep_only(version)
-            images = {_digest(each): each for each in prepared}
-            keys = [Key(image, site.name, version) for image in images for site in sites]
-            found = {key: activation for key in keys if (activation := self.cache.get(key)) is not None}
-            missing = [key for key in keys if key not in found]
-            lacking = [site for site in dict.fromkeys(sites) if any(key.layer == site.name for key in missing)]
-            todo = list(dict.fromkeys(key.image for key in missing))
-            for start in range(0, len(todo), BATCH):
-                part = todo[start : start + BATCH]
-                answers = self._record(self._batch([images[image] for image in part]), lacking, grad=False)
-                for row, image in enumerate(part):
-                    for site in lacking:
-                        found[Key(image, site.name, version)] = self._kept(
-                            Key(image, site.name, version), answers[site], row
-                        )
-            order = [_digest(each) for each in prepared]
-            return {site: torch.stack([found[Key(image, site.name, version)] for image in order]) for site in sites}
+        def compute(images: list[torch.Tensor], lacking: list[Site]) -> dict[Site, torch.Tensor]:
+            return self._record(self._batch(images), lacking, grad=False)
 
-    def _kept(self, key: Key, answers: torch.Tensor, row: int) -> torch.Tensor:
-        """One picture's answer, put into the cache; of its own memory, as a view would hold the whole batch."""
-        answer = answers[row] if len(answers) == 1 else answers[row].clone()
-        self.cache.put(key, answer)
-        return answer
+        with self.lock:
+            version = self._version.now(apart_from=self._discovery.written)
+            return recall(self.cache, prepared, sites, version=version, compute=compute)
 
     def _record(self, prepared: torch.Tensor, sites: list[Site], *, grad: bool) -> dict[Site, torch.Tensor]:
-        overwritten = [layer.site for layer in self.layers.values() if layer.overwritten]
+        found = self._discovery
+        overwritten = [layer.site for layer in found.layers.values() if layer.overwritten]
 
         def run(part: torch.Tensor) -> dict[Site, torch.Tensor]:
-            keep = self._discovery.writes_buffers
-            return record(self.module, part, sites, grad=grad, clone=overwritten, keep_buffers=keep)
+            return record(
+                self.module,
+                part,
+                sites,
+                grad=grad,
+                clone=overwritten,
+                keep_buffers=bool(found.written),
+                keep_random=found.draws,
+            )
 
-        parts = in_parts(run, prepared, free=self.cache.clear)
+        parts = in_parts(run, prepared, free=self.cache.clear) if sites else [{}]
         return parts[0] if len(parts) == 1 else {site: torch.cat([part[site] for part in parts]) for site in sites}
-
-
-def _probabilities(scores: torch.Tensor) -> torch.Tensor:
-    if scores.shape[1] == 1:
-        return scores.sigmoid()
-    sums = scores.sum(1)
-    if bool((scores >= 0).all()) and torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
-        return scores
-    return scores.softmax(1)
-
-
-def _digest(prepared: torch.Tensor) -> str:
-    values = prepared.detach().cpu().contiguous()
-    return hashlib.blake2b(values.numpy().tobytes() + repr(values.shape).encode(), digest_size=16).hexdigest()
-
-
-def _best_device() -> torch.device:
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _device_of(module: nn.Module) -> torch.device:
-    tensors = [*module.parameters(), *module.buffers()]
-    return tensors[0].device if tensors else torch.device("cpu")
-
-
-def _on_device(module: nn.Module, device: str | torch.device | None) -> nn.Module:
-    if device is None or torch.device(device).type == _device_of(module).type:
-        return module
-    return copy.deepcopy(module).to(device)

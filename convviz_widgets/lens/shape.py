@@ -1,14 +1,29 @@
 """What size of picture a network takes, found by trying."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
 
-from convviz_widgets.core.errors import ConvvizError, UnsupportedModel
+from convviz_widgets.core.errors import BadValue, ConvvizError, UnsupportedModel
 from convviz_widgets.lens.record import OUTPUT, record
 
 USUAL_SIDES = (224, 32, 28, 64, 96, 128, 256, 299, 512, 16)
+
+
+def side_lengths(size: Any) -> tuple[int, int] | None:
+    """(H, W) of what was given as a side or a pair of sides.
+
+    Raises:
+        BadValue: it is neither.
+    """
+    if size is None:
+        return None
+    sides = [size, size] if isinstance(size, int) else list(size) if isinstance(size, Sequence) else []
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
+        raise BadValue(f"input_size={size!r} is no size. Accepted: a side in pixels such as 224, or (height, width).")
+    return sides[0], sides[1]
 
 
 def input_channels(module: nn.Module) -> int:
@@ -29,7 +44,7 @@ def find_input_shape(module: nn.Module, channels: int, size: Sequence[int] | Non
     for height, width in tried:
         image = torch.zeros(1, channels, height, width, device=weight.device, dtype=weight.dtype)
         try:
-            record(module, image, [OUTPUT], grad=False, clone=[], keep_buffers=True)
+            record(module, image, [OUTPUT], grad=False)
         except UnsupportedModel as failure:
             error = error or failure
         else:

@@ -1,5 +1,6 @@
 """One JupyterLab server for the browser tests, with folders of its own, that leaves no process behind."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -111,10 +112,8 @@ class JupyterServer:
     def stop(self) -> None:
         """Ends the server and whatever is left of it."""
         if self.process.poll() is None:
-            try:
+            with contextlib.suppress(OSError):
                 self.end_kernels()
-            except OSError:
-                pass
             self.process.send_signal(signal.SIGTERM)
             try:
                 self.process.wait(20)

@@ -7,9 +7,9 @@ from torch import nn
 from convviz_widgets.core.errors import UnknownName
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.receptive_field import ReceptiveField, Span
-from tests.networks import ALL, image, make
+from tests.known_networks import ALL, image, make
 
-FAMILIES = {  # network: input side, receptive field of its last bounded layer (Araujo et al. 2019 for the published ones)
+FAMILIES = {  # network: input side, receptive field of its last bounded layer (published ones: Araujo et al. 2019)
     "alexnet": (224, 195),
     "vgg11": (64, 134),
     "squeezenet1_1": (64, None),
@@ -83,7 +83,9 @@ def test_torchvisions_families(family: str) -> None:
     assert all(bool(maps.isfinite().all()) for maps in found.values())
     bounded = [layer for layer in lens.layers.values() if layer.receptive_field is not None]
     if size is not None:
-        field = next(layer.receptive_field for layer in reversed(bounded) if layer.kind != "pooling" or family == "alexnet")
+        field = next(
+            layer.receptive_field for layer in reversed(bounded) if layer.kind != "pooling" or family == "alexnet"
+        )
         assert field is not None
         assert field.size == (size, size)
 

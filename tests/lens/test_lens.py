@@ -16,7 +16,7 @@ from torch import nn
 import convviz_widgets as cv
 from convviz_widgets.core.errors import BadType, BadValue, UnknownName, UnsupportedModel
 from convviz_widgets.lens.lens import Lens
-from tests.networks import ALL, TwoWays, classifier, image, make, randomised, sequential
+from tests.known_networks import ALL, TwoWays, classifier, image, make, randomised, sequential
 
 
 def open_lens(name: str, **options: Any) -> tuple[Lens, torch.Tensor]:

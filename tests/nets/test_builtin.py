@@ -20,7 +20,9 @@ SHIPPED = ("mini", "mini-residual")
 
 def test_zfnet_has_the_papers_maps() -> None:
     lens = cv.Lens(ZFNet(num_classes=10), input_size=224)
-    sizes = [lens.layers[name].shape[-1] for name in ("conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5")]
+    sizes = [
+        lens.layers[name].shape[-1] for name in ("conv1", "pool1", "conv2", "pool2", "conv3", "conv4", "conv5", "pool5")
+    ]
     assert sizes == [110, 55, 26, 13, 13, 13, 13, 6]
     assert [lens.layers[f"conv{n}"].channels for n in range(1, 6)] == [96, 256, 384, 384, 256]
     assert lens.layers["conv1"].receptive_field.size == (7, 7)
