@@ -4,7 +4,7 @@ Each tensor carries a `Flow`: what its positions see along rows and columns, whe
 layers reach it. `flow_rules` knows what each operation does to it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -84,7 +84,7 @@ class FlowMode(TorchDispatchMode):
 
     def __init__(self, image: torch.Tensor, rules: Rules) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.flows = WeakTensorKeyDictionary()
+        self.flows: MutableMapping[torch.Tensor, Flow] = WeakTensorKeyDictionary()
         self.flows[image] = Flow(Span(), Span(), channels_first(image))
         self._rules = rules
         self._patched: dict[int, Flow] = {}
@@ -106,8 +106,7 @@ class FlowMode(TorchDispatchMode):
         return outputs
 
     def _flow_of(self, tensor: torch.Tensor) -> Flow | None:
-        known: Flow | None = self.flows.get(tensor)
-        return known or (self._patched.get(_storage(tensor)) if self._patched else None)
+        return self.flows.get(tensor) or (self._patched.get(_storage(tensor)) if self._patched else None)
 
     def _after(self, func: Any, call: Call) -> Flow | None:
         try:

@@ -49,7 +49,7 @@ def random_states() -> list[tuple[Any, Callable[[Any], object]]]:
     states: list[tuple[Any, Callable[[Any], object]]] = [
         (torch.get_rng_state(), torch.set_rng_state),
         (random.getstate(), random.setstate),
-        (numpy.get_state(), numpy.set_state),  # noqa: NPY002
+        (numpy.get_state(), numpy.set_state),
     ]
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         states.append((torch.cuda.get_rng_state_all(), torch.cuda.set_rng_state_all))
@@ -59,16 +59,24 @@ def random_states() -> list[tuple[Any, Callable[[Any], object]]]:
 
 
 def written_buffers(module: nn.Module) -> Callable[[], frozenset[str]]:
-    """Watches the buffers: the call of what is returned names those written to or replaced since."""
+    """Watches the buffers: the call of what is returned names those written to, replaced or made since."""
 
-    def state() -> dict[str, tuple[int, int]]:
-        return {name: (id(buffer), version_of(buffer)) for name, _, _, buffer in _buffers(module)}
+    def state() -> dict[str, tuple[torch.Tensor | None, int]]:
+        return {
+            f"{path}.{name}".lstrip("."): (buffer, version_of(buffer))
+            for path, owner in module.named_modules()
+            for name, buffer in owner._buffers.items()
+        }
 
-    held, before = [buffer for _, _, _, buffer in _buffers(module)], state()
+    before = state()
 
-    def written(held: list[torch.Tensor | None] = held) -> frozenset[str]:  # held, so that no id is given out again
-        now = state()
-        return frozenset(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    def written() -> frozenset[str]:
+        same = {
+            name
+            for name, (buffer, version) in state().items()
+            if name in before and buffer is before[name][0] and version == before[name][1]
+        }
+        return frozenset((before.keys() | state().keys()) - same)
 
     return written
 
@@ -92,21 +100,19 @@ def _keep_weights(module: nn.Module, undo: ExitStack) -> None:
 
 
 def _keep_buffers(module: nn.Module, undo: ExitStack) -> None:
-    for _, owner, name, buffer in _buffers(module):
-        undo.callback(_put_back, owner, name, buffer, None if buffer is None else buffer.detach().clone())
+    for owner in module.modules():
+        kept = {
+            name: (buffer, None if buffer is None else buffer.detach().clone())
+            for name, buffer in owner._buffers.items()
+        }
+        undo.callback(_put_back, owner, kept)
 
 
-def _buffers(module: nn.Module) -> list[tuple[str, nn.Module, str, torch.Tensor | None]]:
-    """Full name, owner, name within the owner, and the buffer, also where it is None so far."""
-    return [
-        (f"{path}.{name}".lstrip("."), owner, name, buffer)
-        for path, owner in module.named_modules()
-        for name, buffer in owner._buffers.items()
-    ]
-
-
-def _put_back(owner: nn.Module, name: str, buffer: torch.Tensor | None, values: torch.Tensor | None) -> None:
-    if buffer is not None and values is not None and not torch.equal(buffer, values):
-        with torch.no_grad():
-            buffer.copy_(values)
-    owner._buffers[name] = buffer
+def _put_back(owner: nn.Module, kept: dict[str, tuple[torch.Tensor | None, torch.Tensor | None]]) -> None:
+    for name in owner._buffers.keys() - kept.keys():
+        del owner._buffers[name]
+    for name, (buffer, values) in kept.items():
+        if buffer is not None and values is not None and not torch.equal(buffer, values):
+            with torch.no_grad():
+                buffer.copy_(values)
+        owner._buffers[name] = buffer

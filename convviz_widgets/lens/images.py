@@ -1,7 +1,8 @@
 """Pictures in: paths, Pillow images, arrays, tensors and dataset samples, each decoded to one of two plain forms."""
 
 import os
-import warnings
+import struct
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,6 +16,11 @@ from convviz_widgets.core.errors import BadType, BadValue, MissingFile
 Decoded = Image.Image | torch.Tensor
 """A picture as Pillow has it (mode RGB or L), or a float tensor (C, H, W)."""
 
+_UNREADABLE = (
+    *(UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError),
+    *(OverflowError, AttributeError, RuntimeError, struct.error, zlib.error),
+)
+"""What Pillow's readers raise on files that are cut off or garbled."""
 ACCEPTED = (
     "Accepted: a path, a Pillow image, a numpy array (H, W) or (H, W, C) of uint8, uint16 or float in [0, 1], a torch "
     "tensor (C, H, W) of uint8 or float, an object with an `.image`, or a list of these."
@@ -46,12 +52,13 @@ def is_single(images: Any) -> bool:
     )
 
 
-def decode(image: Any, *, strict: bool = True) -> Decoded:
+def decode(image: Any, *, strict: bool = True, channels: int = 3) -> Decoded:
     """One picture, upright, without transparency, as Pillow RGB or L, or as a float tensor (C, H, W).
 
     Args:
         image: see `ACCEPTED`.
         strict: whether float values outside [0, 1] are refused; a network without preprocessing takes any.
+        channels: how many the network takes; a fourth channel is transparency unless it takes four.
 
     Raises:
         BadType, BadValue: it cannot be a picture.
@@ -64,10 +71,18 @@ def decode(image: Any, *, strict: bool = True) -> Decoded:
     if isinstance(image, Image.Image):
         return _from_pillow(image)
     if isinstance(image, np.ndarray):
-        return _from_array(image, strict=strict)
+        image = _to_tensor(image)
     if isinstance(image, torch.Tensor):
+        image = image.detach().cpu()
+        if image.dtype == torch.uint8 and image.ndim == 3 and image.numel() and _is_colour(len(image), channels):
+            return _from_pillow(_to_pillow(image))
         return _from_tensor(image, strict=strict)
     raise BadType(f"{type(image).__name__} is not a picture. {ACCEPTED}")
+
+
+def _is_colour(given: int, channels: int) -> bool:
+    """Whether so many channels are grey, colour, or colour with transparency for this network."""
+    return given in (1, 3) or (given == 4 and channels != 4)
 
 
 def _from_path(path: str) -> Image.Image:
@@ -76,10 +91,11 @@ def _from_path(path: str) -> Image.Image:
     if os.path.isdir(path):
         raise BadValue(f"{path!r} is a folder. Hand over ImageFolder({path!r}), or a list of its files.")
     try:
-        with warnings.catch_warnings(), Image.open(path) as picture:
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path) as picture:
             return _from_pillow(picture)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except BadValue as error:
+        raise BadValue(f"{path!r}: {error}") from error
+    except _UNREADABLE as error:
         raise BadValue(
             f"{path!r} cannot be read as a picture: {error}. Open it in a viewer, or leave it out."
         ) from error
@@ -96,7 +112,10 @@ def _from_pillow(picture: Image.Image) -> Image.Image:
     if picture.has_transparency_data:
         layer = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    try:
+        return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+    except ValueError as error:
+        raise BadValue(f"A picture of mode {picture.mode} cannot be turned into RGB: {error}.") from error
 
 
 def _deep_grey(picture: Image.Image) -> Image.Image:
@@ -108,20 +127,27 @@ def _deep_grey(picture: Image.Image) -> Image.Image:
     return Image.fromarray(np.round(values / whole * 255).astype(np.uint8))
 
 
-def _from_array(array: npt.NDArray[Any], *, strict: bool) -> Decoded:
+def _to_tensor(array: npt.NDArray[Any]) -> torch.Tensor:
+    """An array (H, W) or (H, W, C) as a tensor (C, H, W), of the same values where they are uint8 or float."""
     if array.ndim == 2:
         array = array[:, :, None]
     if array.ndim != 3 or 0 in array.shape:
         raise BadValue(f"An array of shape {array.shape} is not a picture. {ACCEPTED}")
     if array.shape[2] not in (1, 3, 4) and array.shape[0] in (1, 3, 4):
         raise BadValue(f"An array of shape {array.shape} has its channels first; a numpy picture is (H, W, C).")
-    if array.dtype == np.uint8 and array.shape[2] in (1, 3, 4):
-        return _from_pillow(Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else np.ascontiguousarray(array)))
     if array.dtype == np.uint16:
         array = array.astype(np.float32) / 65535
-    if array.dtype == bool:
+    elif array.dtype == bool:
         array = array.astype(np.float32)
-    return _from_tensor(torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1))), strict=strict)
+    elif array.dtype.kind not in "fiu":
+        raise BadType(f"An array of {array.dtype} is not a picture. {ACCEPTED}")
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return torch.from_numpy(np.ascontiguousarray(native.transpose(2, 0, 1)).copy())
+
+
+def _to_pillow(image: torch.Tensor) -> Image.Image:
+    values = image.permute(1, 2, 0).contiguous().numpy()
+    return Image.fromarray(values[:, :, 0] if values.shape[2] == 1 else values)
 
 
 def _from_tensor(tensor: torch.Tensor, *, strict: bool) -> torch.Tensor:
@@ -129,7 +155,6 @@ def _from_tensor(tensor: torch.Tensor, *, strict: bool) -> torch.Tensor:
         tensor = tensor[None]
     if tensor.ndim != 3 or 0 in tensor.shape:
         raise BadValue(f"A tensor of shape {tuple(tensor.shape)} is not a picture (C, H, W). {ACCEPTED}")
-    tensor = tensor.detach()
     if tensor.dtype == torch.uint8:
         tensor = tensor.float() / 255
     if not tensor.is_floating_point():

@@ -12,6 +12,7 @@ from PIL import Image
 from convviz_widgets.core.errors import BadValue, UnsupportedModel
 from convviz_widgets.lens.images import Decoded, decode
 
+_MISFIT = (TypeError, AttributeError, ValueError, RuntimeError)  # what transforms raise on a form they do not take
 GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601 luma, what Pillow's mode L uses
 
 
@@ -58,16 +59,35 @@ class Preprocess:
 
     def __call__(self, image: Any) -> torch.Tensor:
         """One prepared picture, float (C, H, W), on the CPU."""
-        decoded = self._with_channels(decode(image, strict=self.transform is not None))
+        decoded = self._with_channels(decode(image, strict=self.transform is not None, channels=self.channels))
         if self.transform is None:
             return decoded if isinstance(decoded, torch.Tensor) else _to_tensor(decoded)
-        if isinstance(decoded, torch.Tensor) and not self._takes_tensors:
-            decoded = _to_pillow(decoded)
-        prepared = self.transform(decoded)
+        prepared = self._transformed(self.transform, decoded)
+        if isinstance(prepared, np.ndarray):
+            prepared = torch.from_numpy(prepared)
         if not isinstance(prepared, torch.Tensor) or prepared.ndim not in (3, 4):
             given = tuple(prepared.shape) if isinstance(prepared, torch.Tensor) else type(prepared).__name__
             raise BadValue(f"`preprocess` must give a tensor (C, H, W); it gave {given}.")
-        return (prepared[0] if prepared.ndim == 4 else prepared).float()
+        if prepared.ndim == 4 and len(prepared) > 1:
+            raise BadValue(f"`preprocess` must give one tensor (C, H, W) for a picture; it gave {len(prepared)}.")
+        return (prepared[0] if prepared.ndim == 4 else prepared).detach().cpu().float()
+
+    def _transformed(self, transform: Callable[[Any], Any], decoded: Decoded) -> Any:
+        """What the transform makes of a Pillow picture; one that takes tensors alone gets a tensor."""
+        if self._takes_tensors or len(_bands(decoded)) not in (1, 3):
+            return transform(decoded)
+        given = _to_pillow(decoded) if isinstance(decoded, torch.Tensor) else decoded
+        try:
+            return transform(given)
+        except _MISFIT as error:
+            tensor = decoded if isinstance(decoded, torch.Tensor) else _to_tensor(decoded)
+            try:
+                return transform(tensor)
+            except _MISFIT:
+                raise BadValue(
+                    f"`preprocess` failed on a picture of size {given.size}: {type(error).__name__}: {error}. It is "
+                    "called with a Pillow image, then with a float tensor (C, H, W), and must give a tensor (C, H, W)."
+                ) from error
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """Pictures (N, C, H, W) in [0, 1] as the network sees them, differentiably and without resizing."""
@@ -97,7 +117,8 @@ class Preprocess:
         """(H, W) that the transform gives, found by trying it on a grey picture; None if it keeps any size."""
         if self.transform is None:
             return None
-        shapes = [self(Image.new("RGB", size, "grey")).shape[1:] for size in ((640, 480), (480, 512))]
+        grey = [torch.full((self.channels, height, width), 0.5) for width, height in ((640, 480), (480, 512))]
+        shapes = [self(picture).shape[1:] for picture in grey]
         return (int(shapes[0][0]), int(shapes[0][1])) if shapes[0] == shapes[1] else None
 
     @property
@@ -105,8 +126,10 @@ class Preprocess:
         return isinstance(self.transform, ResizeCropNormalize) or hasattr(self.transform, "crop_size")
 
     def _with_channels(self, image: Decoded) -> Decoded:
-        if isinstance(image, Image.Image):
+        if isinstance(image, Image.Image) and self.channels in (1, 3):
             return image.convert({1: "L"}.get(self.channels, "RGB"))
+        if isinstance(image, Image.Image):
+            image = _to_tensor(image)
         given = len(image)
         if given == self.channels:
             return image
@@ -118,7 +141,10 @@ class Preprocess:
             return (image * torch.tensor(GREY).view(3, 1, 1)).sum(0, keepdim=True)
         if given == self.channels:
             return image
-        raise BadValue(f"The network takes {self.channels} channels; this picture has {given}.")
+        raise BadValue(
+            f"The network takes {self.channels} channels; this picture has {given}. Hand over a tensor "
+            f"({self.channels}, H, W)."
+        )
 
     def _on(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if images.shape[1] != self.channels:
@@ -142,6 +168,10 @@ def _parts(transform: Any) -> list[Any]:
     inner = getattr(transform, "transforms", ())
     found = list(inner) if isinstance(inner, Iterable) else []
     return found + [each for part in found for each in _parts(part)]
+
+
+def _bands(image: Decoded) -> Any:
+    return image.getbands() if isinstance(image, Image.Image) else image
 
 
 def _to_tensor(picture: Image.Image) -> torch.Tensor:

@@ -34,7 +34,8 @@ def record(
         sites: where to look.
         grad: whether gradients with respect to the batch are wanted; never those of the weights.
         clone: sites whose output a later in-place operation is known to write over.
-        keep_buffers, keep_random: see `as_guest`.
+        keep_buffers: see `as_guest`.
+        keep_random: see `as_guest`.
 
     Raises:
         UnsupportedModel: the forward pass fails, or never comes by a site.

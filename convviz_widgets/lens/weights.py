@@ -1,6 +1,8 @@
 """Networks by name, with their weights, preprocessing and class names."""
 
 import os
+import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +14,12 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from convviz_widgets.core.errors import BadValue, ConvvizError, MissingFile, unknown_name
+from convviz_widgets.core.errors import BadValue, MissingFile, unknown_name
 from convviz_widgets.lens.install import torchvision
 from convviz_widgets.lens.preprocess import ResizeCropNormalize
 from convviz_widgets.nets import builtin
+
+_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|conv))\.(\d)")
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,11 @@ def load(name: str, weights: str | os.PathLike[str] | None) -> Loaded:
         raise unknown_name("network", name, [*builtin.names(), *known], "Your own module opens with Lens(module).")
     entries = models.get_model_weights(name)
     entry = entries.DEFAULT
-    if isinstance(weights, str) and weights in entries.__members__:
+    if isinstance(weights, entries):  # torchvision's own enumeration
+        entry, weights = weights, "default"
+    elif isinstance(weights, str) and weights in entries.__members__:
         entry, weights = entries[weights], "default"
-    module = models.get_model(name, weights=None, **_quiet(name))
+    module = models.get_model(name, weights=None, **_settings(name, entry, published=weights == "default"))
     if weights == "default":
         _fill(module, _published(name, entry.url), entry.url)
     elif weights is not None:
@@ -66,9 +72,11 @@ def _load_builtin(name: str, weights: str | os.PathLike[str] | None) -> Loaded:
     return Loaded(net.module.eval(), transform, net.channels, net.class_names)
 
 
-def _quiet(name: str) -> dict[str, bool]:
-    """Torchvision draws random weights slowly for these two, and warns about it."""
-    return {"init_weights": False} if name in ("googlenet", "inception_v3") else {}
+def _settings(name: str, entry: Any, *, published: bool) -> dict[str, Any]:
+    """What torchvision sets when it loads published weights itself, beside their values."""
+    if name in ("googlenet", "inception_v3"):  # random weights of theirs are drawn slowly, and with a warning
+        return {"init_weights": False, "transform_input": published}
+    return {"image_size": entry.meta["min_size"][0]} if name.startswith("vit_") else {}
 
 
 def _published(name: str, url: str) -> dict[str, torch.Tensor]:
@@ -99,15 +107,29 @@ def _from_file(path: str | os.PathLike[str] | None, names: Any) -> dict[str, tor
         state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:
         raise BadValue(f"{file} cannot be read as a file of weights: {error}") from error
-    return dict(state.get("state_dict", state))
+    inner = state.get("state_dict", state) if isinstance(state, dict) else None
+    if not isinstance(inner, dict):
+        raise BadValue(
+            f"{file} holds {type(inner or state).__name__}, not the weights by name that state_dict() gives."
+        )
+    return inner
 
 
 def _fill(module: nn.Module, state: dict[str, torch.Tensor], source: object) -> None:
     try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise _misfit(module, source, error) from error
+        module.load_state_dict(_renamed(state))
+    except (RuntimeError, ValueError) as error:
+        raise BadValue(f"The weights of {source} do not fit {type(module).__name__}: {error}") from error
 
 
-def _misfit(module: nn.Module, source: object, error: RuntimeError) -> ConvvizError:
-    return BadValue(f"The weights of {source} do not fit {type(module).__name__}: {error}")
+def _renamed(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Names as torchvision's networks have them now: DenseNet's were published with a dot more, ``norm.1``.
+
+    A prefix of data-parallel training goes, too. What else torch notes on the state (its versions) stays.
+    """
+    prefix = "module." if state and all(name.startswith("module.") for name in state) else ""
+    renamed = OrderedDict((_DENSENET.sub(r"\1\2", name.removeprefix(prefix)), tensor) for name, tensor in state.items())
+    notes = getattr(state, "_metadata", None)
+    if notes is not None:
+        renamed._metadata = notes  # type: ignore[attr-defined]
+    return renamed

@@ -48,8 +48,8 @@ class Moments:
     def add(self, activations: torch.Tensor, indices: torch.Tensor) -> None:  # noqa: ARG002 -- every tally is given them
         """Counts a batch; see `Tally.add`."""
         rows = rows_of(activations)
-        extremes = torch.stack([rows.amin(1), rows.amax(1)], dim=1).cpu().numpy()
-        self._take(_exact_sums(rows), extremes, rows.shape[1])
+        extremes = torch.stack([rows.amin(1), rows.amax(1)], dim=1) + 0.0  # turns -0 into 0
+        self._take(_exact_sums(rows), extremes.cpu().numpy(), rows.shape[1])
 
     def merge(self, other: Self) -> None:
         """Takes in the sums over other pictures."""

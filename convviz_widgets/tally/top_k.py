@@ -55,7 +55,7 @@ class TopK:
     def add(self, activations: torch.Tensor, indices: torch.Tensor) -> None:
         """Counts a batch; see `Tally.add`."""
         width = activations.shape[3] if activations.ndim == 4 else 1
-        strongest, place = _strongest(activations.detach().float())
+        strongest, place = _strongest(activations.detach().float() + 0.0)  # turns -0 into 0
         if bool(strongest.isnan().any()):
             raise BadValue("The activations hold NaN, which cannot be ranked. Check the weights.")
         position = torch.stack([place // width, place % width], dim=-1)

@@ -85,8 +85,8 @@ class LayerPicker(Widget):
         self._pictures = picking.Pictures(lens)
         self._best: dict[str, TopImages] = {}
         self._looking: Job[dict[str, Any]] | None = None
-        super().__init__(**traits)
         self._worker = worker_of(lens)
+        super().__init__(**traits)
         name = next(iter(self.album), "") if image is None else image
         if image is not None and image not in self.album:
             raise unknown_name("image", image, self.album)
@@ -198,7 +198,7 @@ class LayerPicker(Widget):
             changed["maps"] = picking.maps_of(layer, choice.image, activations)
         if self.photo.get("name") != choice.image:
             changed["photo"] = picking.photo_of(
-                choice.image, self._pictures.get(choice.image, image), self.lens.predict(image)[0]
+                choice.image, self._pictures.get(choice.image, image), picking.predictions_of(self.lens, image)
             )
         yield Step(2, label="maps")
         best = self._best.get(layer.name)
@@ -262,6 +262,11 @@ class LayerPicker(Widget):
 
     def _first_layer(self) -> str:
         layers = self.lens.layers.values()
+        if not layers:
+            raise BadValue(
+                f"{self.lens.name} has no layers to look at: it is a single operation. Wrap it together with the rest, "
+                "as in Lens(nn.Sequential(...))."
+            )
         return next((layer.name for layer in layers if layer.kind == "convolution"), next(iter(self.lens.layers)))
 
 

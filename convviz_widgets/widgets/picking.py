@@ -1,16 +1,18 @@
 """What the layer picker shows of a choice, computed without a widget: maps, one neuron, its patches, predictions."""
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.errors import BadValue, UnsupportedModel
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.prediction import Prediction
 from convviz_widgets.methods.deconvnet.top_images import TopImages, crop
 from convviz_widgets.render.encode import jpeg, planes, png
 from convviz_widgets.widgets.album import Album
@@ -136,7 +138,7 @@ def neuron_of(choice: Choice, activations: npt.NDArray[np.float32], top: list[di
     }
 
 
-def photo_of(name: str, picture: npt.NDArray[np.uint8], predictions: Any) -> dict[str, Any]:
+def photo_of(name: str, picture: npt.NDArray[np.uint8], predictions: Sequence[Prediction]) -> dict[str, Any]:
     """The photo as the network sees it, with what the network thinks it is."""
     return {
         "name": name,
@@ -146,6 +148,14 @@ def photo_of(name: str, picture: npt.NDArray[np.uint8], predictions: Any) -> dic
             {"index": each.index, "name": each.name, "probability": each.probability} for each in predictions
         ],
     }
+
+
+def predictions_of(lens: Lens, image: Any) -> Sequence[Prediction]:
+    """What the network thinks a picture is; nothing where it gives no class scores."""
+    try:
+        return lens.predict(image)[0]
+    except UnsupportedModel:
+        return ()
 
 
 def patches_of(best: TopImages, channel: int, album: Album, pictures: Pictures) -> list[dict[str, Any]]:

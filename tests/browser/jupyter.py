@@ -93,10 +93,8 @@ class JupyterServer:
         """Kernels live in sessions of their own, so ending the server would miss them."""
         for kind in ("sessions", "kernels"):
             for each in self.api(kind):
-                try:
+                with contextlib.suppress(urllib.error.HTTPError):  # gone already
                     self.api(f"{kind}/{each['id']}", "DELETE")
-                except urllib.error.HTTPError:  # gone already
-                    pass
 
     def processes(self) -> list[int]:
         """The server and its kernels: processes whose command line names our folder."""

@@ -177,7 +177,8 @@ def test_dark_and_narrow(picker: Locator, lab: Lab) -> None:
 
 def test_many_channels_stay_few_pixels_of_work(lab: Lab) -> None:
     cells = (
-        "import torch, convviz_widgets as cv\nlens = cv.Lens(torch.nn.Conv2d(3, 512, 3, padding=1), input_size=56)",
+        "import torch, convviz_widgets as cv\nwide = torch.nn.Conv2d(3, 512, 3, padding=1)",
+        "lens = cv.Lens(torch.nn.Sequential(wide), input_size=56)",
         "picker = cv.LayerPicker(lens, [torch.rand(3, 56, 56)])\npicker",
     )
     lab.show(*cells)

@@ -25,7 +25,6 @@ class Wire:
         self.picker, self.down = picker, []
         picker._trait_values["comm"] = self
         self.comm_id = "wire"
-        self.kernel = None
 
     def send(self, data: Any = None, buffers: Any = None, **_: Any) -> None:
         self.down.append((data, buffers))
@@ -131,7 +130,7 @@ def test_what_does_not_exist_is_refused_and_changes_nothing(picker: LayerPicker)
     ):
         with pytest.raises(kind, match=text):
             picker.unit = unit
-    with pytest.raises(UnknownName, match="'image 0'"):
+    with pytest.raises(UnknownName, match="no image 'image 9'"):
         picker.image = "image 9"
     assert settled(picker).unit == before
 
