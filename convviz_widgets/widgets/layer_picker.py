@@ -23,6 +23,7 @@ from convviz_widgets.widgets.base import Widget, joined, read_upload
 from convviz_widgets.widgets.picking import Choice
 
 UPLOAD_LIMIT = 32_000_000  # bytes
+STILL_SIDE = 192  # pixels, about the side of each picture in the still
 SECONDS_FOR_A_STILL = 5.0  # how long showing the widget waits for its first picture
 
 
@@ -122,18 +123,12 @@ class LayerPicker(Widget):
             self._looking.wait(SECONDS_FOR_A_STILL)
         if not self.photo or not self.neuron:
             return None
-        photo = read(self.photo["png"])
+        photo = _enlarged(read(self.photo["png"]))
         values = np.frombuffer(self.neuron["values"], np.float32).reshape(self.neuron["shape"])
-        patches = [read(each["jpeg"]) for each in self.neuron["top"] or []]
-        captions = [
-            self.photo["name"],
-            self.neuron["unit"],
-            *(f"{each['activation']:.3g}" for each in self.neuron["top"] or []),
-        ]
-        side = max(photo.shape[:2])
-        return grid.montage(
-            [photo, overlay.heat_map(photo, values), *(_padded(each, side) for each in patches)], captions=captions
-        )
+        top = self.neuron["top"] or []
+        pictures = [photo, overlay.heat_map(photo, values), *(_enlarged(read(each["jpeg"])) for each in top)]
+        captions = [self.photo["name"], self.neuron["unit"], *(f"{each['activation']:.3g}" for each in top)]
+        return grid.montage(pictures, captions=captions)
 
     def close(self) -> None:
         """Ends the work under way and the widget."""
@@ -276,7 +271,7 @@ def _told(layer: str, step: Step) -> dict[str, Any]:
     return {"label": label, "fraction": step.index / total if total else 0.0}
 
 
-def _padded(patch: npt.NDArray[np.uint8], side: int) -> npt.NDArray[np.uint8]:
-    """A patch enlarged by whole pixels towards the size of the photo."""
-    times = max(1, side // max(patch.shape[:2]))
-    return patch.repeat(times, axis=0).repeat(times, axis=1)
+def _enlarged(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """A picture enlarged by whole pixels towards `STILL_SIDE`."""
+    times = max(1, STILL_SIDE // max(picture.shape[:2]))
+    return picture.repeat(times, axis=0).repeat(times, axis=1)

@@ -151,6 +151,29 @@ def test_upload_and_hostile_names(picker: Locator, lab: Lab) -> None:
     shows(picker, "conv2:1")
 
 
+def test_a_photo_can_be_dropped(picker: Locator) -> None:
+    stream = BytesIO()
+    Image.fromarray(np.full((60, 60, 3), 90, dtype=np.uint8)).save(stream, "PNG")
+    picker.evaluate(
+        """(node, bytes) => {
+             const data = new DataTransfer();
+             data.items.add(new File([new Uint8Array(bytes)], "dropped.png", {type: "image/png"}));
+             node.dispatchEvent(new DragEvent("drop", {dataTransfer: data, bubbles: true, cancelable: true})); }""",
+        list(stream.getvalue()),
+    )
+    expect(picker.locator(".cv-thumbnail[aria-selected=true]")).to_have_attribute("data-name", "dropped.png")
+
+
+def test_canvases_use_all_pixels_of_a_dense_screen(picker: Locator, lab: Lab) -> None:
+    screen = {"width": 1280, "height": 1000, "deviceScaleFactor": 2, "mobile": False}
+    lab.page.context.new_cdp_session(lab.page).send("Emulation.setDeviceMetricsOverride", screen)
+    lab.kernel("picker.unit = 'conv3:7'")
+    shows(picker, "conv3:7")
+    for canvas in picker.locator("canvas").all():
+        drawn, shown = canvas.evaluate("node => [node.width, node.clientWidth]")
+        assert drawn == pytest.approx(2 * shown, abs=2)
+
+
 def test_a_second_view_shows_the_same_at_once(picker: Locator, lab: Lab) -> None:
     lab.call("await window.jupyterapp.commands.execute('notebook:create-output-view')")
     views = lab.page.locator(".cv-picker")
