@@ -34,7 +34,7 @@ def test_a_saved_notebook_and_an_exported_page_show_the_still_picture(tmp_path: 
     assert "application/vnd.jupyter.widget-view+json" in data
     assert data["text/plain"] == "LayerPicker(Sequential, 3 pictures)"
     still = Image.open(BytesIO(base64.b64decode(data["image/png"])))
-    assert min(still.size) > 300
+    assert min(still.size) > 190
     convert(tmp_path / "saved.ipynb", "--to", "html", f"--NbConvertBase.display_data_priority={PRIORITY}")
     page = (tmp_path / "saved.html").read_text(encoding="utf-8")
     assert re.search(r'<img[^>]+src="data:image/png;base64,', page)
