@@ -1,4 +1,4 @@
-"""Small awkward networks: each holds one thing that a look inside could get wrong."""
+"""Small awkward networks: each holds one thing that a look inside could get wrong. Weights are fixed."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -102,7 +102,10 @@ def depthwise() -> nn.Module:
 
 def reflected() -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), nn.Tanh(), nn.Conv2d(4, 4, 4, padding="same"), *head(4)
+        nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"),
+        nn.Tanh(),
+        nn.Conv2d(4, 4, (3, 5), padding="same"),
+        *head(4),
     )
 
 
@@ -116,7 +119,7 @@ def instance_norm() -> nn.Module:
 
 def transposed() -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 4, 3, padding=1), nn.ReLU(), nn.ConvTranspose2d(4, 4, 2, 2), *head(4)
+        nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(4, 4, 3), nn.ReLU(), nn.ConvTranspose2d(4, 4, 2, 2), *head(4)
     )
 
 
@@ -207,6 +210,19 @@ class Shuffled(nn.Module):
         x = x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
         x = self.mix(self.norm(x.permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
         return self.fc(self.last(x).amax((2, 3)))
+
+
+class Shifted(nn.Module):
+    """Two branches that look to opposite sides: together they see more than either."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before, self.after, self.out = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 4, 3), head(8)
+        self.mix = nn.Conv2d(8, 8, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        up, down = self.before(F.pad(x, (2, 0, 2, 0))), self.after(F.pad(x, (0, 2, 0, 2)))
+        return self.out(self.mix(torch.cat([up, down], 1)))
 
 
 class Gated(nn.Module):
@@ -318,7 +334,7 @@ class Dynamic(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.conv(x)
-        if float(x.mean()) > 0.5:
+        if float(x.detach().mean()) > 0.5:
             self.relu(y)
         else:
             y = self.extra(y)
@@ -348,6 +364,7 @@ _MAKERS: dict[str, tuple[Callable[[], nn.Module], Shape]] = {
     "dense": (Dense, (3, 16, 16)),
     "functional": (Functional, (3, 20, 20)),
     "shuffled": (Shuffled, (3, 14, 12)),
+    "shifted": (Shifted, (3, 14, 14)),
     "gated": (Gated, (3, 12, 12)),
     "patched": (Patched, (3, 12, 12)),
     "tuple_output": (_outputs(lambda scores, features: (scores, features)), (3, 12, 12)),

@@ -116,7 +116,8 @@ class FlowMode(TorchDispatchMode):
 
     def _note_patch(self, part: torch.Tensor, sources: frozenset[str]) -> None:
         """Part of a tensor was written over with something else: no bound is known of the whole any more."""
-        if part.numel() * part.element_size() == part.untyped_storage().nbytes():
+        whole = part.numel() * part.element_size() == part.untyped_storage().nbytes()
+        if whole and not part._is_view():
             return
         before = self._patched.get(_storage(part))
         sources |= before.sources if before else frozenset()

@@ -94,7 +94,7 @@ def _keep_modes(module: nn.Module, undo: ExitStack) -> None:
 
 def _keep_weights(module: nn.Module, undo: ExitStack) -> None:
     for weight in module.parameters():
-        if weight.requires_grad:
+        if weight.requires_grad and not weight.is_inference():  # torch lets nobody set it on those of inference mode
             undo.callback(setattr, weight, "requires_grad", True)  # noqa: FBT003 -- setattr's own
             weight.requires_grad = False
 

@@ -19,6 +19,7 @@ from convviz_widgets.lens.guest import lock_of
 from convviz_widgets.lens.images import each_image, is_single
 from convviz_widgets.lens.layers import Layer, Layers
 from convviz_widgets.lens.memory import default_budget, in_parts
+from convviz_widgets.lens.plain import plain_module
 from convviz_widgets.lens.prediction import Prediction, best_classes, class_name
 from convviz_widgets.lens.preprocess import Preprocess
 from convviz_widgets.lens.recall import image_digest, recall
@@ -40,7 +41,7 @@ class Lens:
         torch.Size([1, 8, 30, 30])
 
     Args:
-        module: any ``nn.Module`` that takes a batch (N, C, H, W).
+        module: any ``nn.Module`` that takes a batch (N, C, H, W); of a compiled one, the module inside is looked at.
         preprocess: callable from a picture to a tensor (C, H, W), such as a torchvision transform; None hands pictures
             on as float in [0, 1], and tensors unchanged.
         class_names: one name per class score.
@@ -64,11 +65,7 @@ class Lens:
         cache_bytes: int | None = None,
         name: str | None = None,
     ) -> None:
-        if not isinstance(module, nn.Module):
-            raise BadType(
-                f"Lens takes an nn.Module; given: {type(module).__name__}. By name, a network opens with Lens.load."
-            )
-        self.module = on_device(module, device)
+        self.module = on_device(plain_module(module), device)
         self.name = name or type(module).__name__
         self.class_names = tuple(str(each) for each in class_names or ())
         self.preprocess = (
@@ -280,7 +277,7 @@ class Lens:
         def compute(images: list[torch.Tensor], lacking: list[Site]) -> dict[Site, torch.Tensor]:
             return self._record(self._batch(images), lacking, grad=False)
 
-        with self.lock:
+        with self.lock, torch.inference_mode(mode=False), torch.no_grad():
             version = self._version.now(apart_from=self._discovery.written)
             return recall(self.cache, prepared, sites, version=version, compute=compute)
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from torch import nn
 
 from convviz_widgets.core.errors import BadValue, UnsupportedModel
 from convviz_widgets.lens.images import Decoded, decode
@@ -165,7 +166,7 @@ def _normalisation(transform: Any, channels: int) -> tuple[tuple[float, ...], tu
 
 
 def _parts(transform: Any) -> list[Any]:
-    inner = getattr(transform, "transforms", ())
+    inner = transform.children() if isinstance(transform, nn.Sequential) else getattr(transform, "transforms", ())
     found = list(inner) if isinstance(inner, Iterable) else []
     return found + [each for part in found for each in _parts(part)]
 

@@ -1,7 +1,7 @@
 """One forward pass that stops after the last output wanted, and the outputs as they were when they came out."""
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import torch
@@ -41,6 +41,7 @@ def record(
         UnsupportedModel: the forward pass fails, or never comes by a site.
     """
     with (
+        _without_autocast(batch.device.type),
         as_guest(module, keep_buffers=keep_buffers, keep_random=keep_random),
         torch.inference_mode(mode=False),
         torch.set_grad_enabled(mode=grad),
@@ -50,6 +51,12 @@ def record(
         if overwritten:  # not seen while the layers were discovered: the network branches on its input
             found, _ = _run(module, batch, sites, set(sites))
     return found
+
+
+def _without_autocast(device: str) -> AbstractContextManager[object]:
+    """What is kept must not depend on the block of code that happened to ask first."""
+    enabled = torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if enabled else nullcontext()
 
 
 def _run(

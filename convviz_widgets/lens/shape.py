@@ -1,5 +1,6 @@
 """What size of picture a network takes, found by trying."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,9 +28,12 @@ def side_lengths(size: Any) -> tuple[int, int] | None:
 
 
 def input_channels(module: nn.Module) -> int:
-    """How many channels the first convolution takes; 3 if there is none."""
-    first = next((each for each in module.modules() if isinstance(each, nn.Conv2d)), None)
-    return 3 if first is None else first.in_channels
+    """How many channels the first convolution takes; without one, what the first dense layer's length speaks for."""
+    for each in module.modules():
+        if isinstance(each, nn.Conv2d):
+            return each.in_channels
+    dense = next((each.in_features for each in module.modules() if isinstance(each, nn.Linear)), 3)
+    return 1 if math.isqrt(dense) ** 2 == dense else 3
 
 
 def find_input_shape(module: nn.Module, channels: int, size: Sequence[int] | None) -> tuple[int, int, int]:
