@@ -1,6 +1,7 @@
 """Where to compute."""
 
 import copy
+from itertools import chain
 
 import torch
 from torch import nn
@@ -17,8 +18,8 @@ def best_device() -> torch.device:
 
 def device_of(module: nn.Module) -> torch.device:
     """Where a module's weights are; the CPU if it has none."""
-    tensors = [*module.parameters(), *module.buffers()]
-    return tensors[0].device if tensors else torch.device("cpu")
+    first = next(chain(module.parameters(), module.buffers()), None)
+    return torch.device("cpu") if first is None else first.device
 
 
 def checked(device: str | torch.device) -> torch.device:

@@ -10,7 +10,7 @@ from torch.utils._pytree import tree_map
 
 from convviz_widgets.lens.flow import Flow, FlowMode
 from convviz_widgets.lens.flow_rules import follow
-from convviz_widgets.lens.guest import as_guest, random_states, written_buffers
+from convviz_widgets.lens.guest import as_guest, random_states, version_of, written_buffers
 from convviz_widgets.lens.layers import Kind, Layer, Layers
 from convviz_widgets.lens.receptive_field import ReceptiveField
 from convviz_widgets.lens.record import forward
@@ -39,11 +39,13 @@ class Discovery:
         layers: see `Layers`.
         written: names of the buffers that a forward in evaluation mode changes, which must then be put back each time.
         draws: whether it draws random numbers, whose generators must then be put back each time.
+        writes_input: whether it writes to the picture, of which it must then be given a copy.
     """
 
     layers: Layers
     written: frozenset[str]
     draws: bool
+    writes_input: bool
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,12 @@ class _Seen:
 def discover(module: nn.Module, image: torch.Tensor) -> Discovery:
     """Runs one picture (1, C, H, W) through the network and lists every place worth looking at."""
     seen: list[_Seen] = []
-    with as_guest(module), torch.inference_mode(mode=False), torch.no_grad(), FlowMode(image, follow) as mode:
+    with (
+        as_guest(module),
+        torch.inference_mode(mode=False),
+        torch.no_grad(),
+        FlowMode(image := image.clone(), follow) as mode,  # made here, so that torch counts what is written to it
+    ):
         written, random = written_buffers(module), _fingerprint_of_random()
 
         def note(site: Site, output: Any) -> None:
@@ -72,10 +79,11 @@ def discover(module: nn.Module, image: torch.Tensor) -> Discovery:
             if flow is not None and _is_picture_like(seen[-1]) and _kind(site, owner) not in (None, "block"):
                 mode.flows[tensor] = replace(flow, sources=frozenset({site.name}))
 
+        before = version_of(image)
         with reporting(module, note):
             forward(module, image)
         draws = random != _fingerprint_of_random()
-        return Discovery(Layers(_layers(seen)), written(), draws)
+        return Discovery(Layers(_layers(seen)), written(), draws, writes_input=version_of(image) != before)
 
 
 def _fingerprint_of_random() -> str:

@@ -288,7 +288,7 @@ class Lens:
         def run(part: torch.Tensor) -> dict[Site, torch.Tensor]:
             return record(
                 self.module,
-                part,
+                part.clone() if found.writes_input else part,
                 sites,
                 grad=grad,
                 clone=overwritten,

@@ -88,13 +88,13 @@ def _run(
 
 
 def forward(module: nn.Module, batch: torch.Tensor) -> None:
-    """Runs a batch (N, C, H, W) through the network.
+    """Runs a batch (N, C, H, W) through the network, which may write to it.
 
     Raises:
         UnsupportedModel: the network fails on it; says what it was given and what to try next.
     """
     try:
-        module(batch.clone())  # it may write to what it is given
+        module(batch)
     except ConvvizError:
         raise
     except Exception as error:

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import astuple
 from pathlib import Path
@@ -15,13 +17,17 @@ from convviz_widgets.core.errors import BadValue
 from convviz_widgets.tally.feed import Skipped
 from convviz_widgets.tally.protocol import Tally
 
+DAMAGED = (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error)
 Tallies = Mapping[str, Mapping[str, Tally]]
 """By layer, then by name."""
 
 
 def about(lens: Any, images: Any, tallies: Tallies) -> dict[str, Any]:
     """What a scan is of; a checkpoint of anything else is refused."""
-    named = {layer: sorted(names) for layer, names in sorted(tallies.items())}
+    named = {
+        layer: {name: [type(tally).__name__, tally.settings] for name, tally in sorted(names.items())}
+        for layer, names in sorted(tallies.items())
+    }
     return {"weights": lens.fingerprint, "images": digest(images), "tallies": named}
 
 
@@ -62,10 +68,10 @@ def resume(file: Path, scan: Mapping[str, Any], tallies: Tallies) -> tuple[int, 
         BadValue: the file is of another scan, or damaged.
     """
     try:
-        with np.load(file, allow_pickle=False) as saved:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             head = json.loads(str(saved["head"]))
             arrays = {name: saved[name] for name in saved.files if name != "head"}
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except DAMAGED as error:
         raise BadValue(f"{file} is not the checkpoint of a scan ({error}). Delete it, or name another file.") from error
     if head["scan"] != json.loads(json.dumps(scan)):
         differing = [name for name in scan if head["scan"].get(name) != scan[name]]

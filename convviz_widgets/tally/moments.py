@@ -45,6 +45,11 @@ class Moments:
         self._sums: npt.NDArray[np.int64] | None = None  # (K, 3, EXPONENTS): sum, squares' upper and lower half
         self._range: npt.NDArray[np.float32] | None = None  # (K, 2): minimum and maximum
 
+    @property
+    def settings(self) -> dict[str, int]:
+        """None: all of them count alike."""
+        return {}
+
     def add(self, activations: torch.Tensor, indices: torch.Tensor) -> None:  # noqa: ARG002 -- every tally is given them
         """Counts a batch; see `Tally.add`."""
         rows = rows_of(activations)

@@ -18,6 +18,10 @@ class Tally(Protocol):
     order, give the same state.
     """
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What it was made with, fit for JSON: only tallies of equal settings belong together."""
+
     def add(self, activations: torch.Tensor, indices: torch.Tensor) -> None:
         """Counts a batch.
 

@@ -33,6 +33,11 @@ class Quantile:
         self._counts: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._units = 0
 
+    @property
+    def settings(self) -> dict[str, int]:
+        """None: all of them count alike."""
+        return {}
+
     def add(self, activations: torch.Tensor, indices: torch.Tensor) -> None:  # noqa: ARG002 -- every tally is given them
         """Counts a batch; see `Tally.add`."""
         rows = rows_of(activations)

@@ -52,6 +52,11 @@ class TopK:
         self._index = torch.empty(0, k, dtype=torch.int64)
         self._position = torch.empty(0, k, 2, dtype=torch.int64)
 
+    @property
+    def settings(self) -> dict[str, int]:
+        """Pictures per unit."""
+        return {"k": self.k}
+
     def add(self, activations: torch.Tensor, indices: torch.Tensor) -> None:
         """Counts a batch; see `Tally.add`."""
         width = activations.shape[3] if activations.ndim == 4 else 1

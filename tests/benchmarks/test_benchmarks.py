@@ -6,7 +6,7 @@ from tests.benchmarks.harness import Comparison
 
 def test_every_row_runs_and_prints_a_ratio() -> None:
     found = list(rows(quick=True))
-    assert len(found) == 6
+    assert len(found) == 8
     for row in found:
         assert all(ratio > 0 for ratio in row.ratios)
         assert "load" in str(row)

@@ -94,9 +94,24 @@ def test_a_checkpoint_of_another_scan_is_refused(lens: Lens, tmp_path: Path) -> 
         lens.module[0].weight.add_(1)
     with pytest.raises(BadValue, match=r"other \['weights'\]"):
         scan(lens, Photos(), "0", TALLIES, checkpoint=tmp_path / "c.npz")
-    (tmp_path / "broken.npz").write_bytes(b"nothing")
-    with pytest.raises(BadValue, match="not the checkpoint"):
-        scan(lens, Photos(), "0", TALLIES, checkpoint=tmp_path / "broken.npz")
+
+
+def test_a_checkpoint_of_other_settings_is_refused(lens: Lens, tmp_path: Path) -> None:
+    scan(lens, Photos(), "0", {"top": lambda: TopK(3)}, checkpoint=tmp_path / "c.npz")
+    with pytest.raises(BadValue, match=r"other \['tallies'\]"):
+        scan(lens, Photos(), "0", {"top": lambda: TopK(9)}, checkpoint=tmp_path / "c.npz")
+
+
+def test_a_damaged_checkpoint_is_refused_wherever_it_breaks_off(lens: Lens, tmp_path: Path) -> None:
+    scan(lens, Photos(), "0", TALLIES, checkpoint=tmp_path / "c.npz")
+    whole = (tmp_path / "c.npz").read_bytes()
+    broken = tmp_path / "broken.npz"
+    changed = bytearray(whole)
+    changed[len(whole) // 2] ^= 255
+    for damaged in (b"nothing", b"", *(whole[: len(whole) * tenth // 10] for tenth in range(1, 10)), bytes(changed)):
+        broken.write_bytes(damaged)
+        with pytest.raises(BadValue, match="not the checkpoint"):
+            scan(lens, Photos(), "0", TALLIES, checkpoint=broken)
 
 
 def test_bad_files_are_skipped_and_named(lens: Lens, tmp_path: Path) -> None:
