@@ -28,11 +28,14 @@ def as_objective(given: "str | Unit | Objective") -> Objective:
     """
     if isinstance(given, Objective):
         return given
-    if isinstance(given, str) and "(" in given:
-        return _read(given)
     if not isinstance(given, str | Unit):
         raise BadType(f"{type(given).__name__} is no objective. {ACCEPTED}")
-    unit = Unit.parse(given)
+    try:
+        unit = Unit.parse(given)
+    except BadValue:
+        if "(" not in str(given):
+            raise
+        return _read(str(given))
     return Channel(unit) if unit.position is None else Neuron(unit)
 
 

@@ -1,0 +1,163 @@
+"""What a climb starts from: noise, the mean grey, an image that is given, or a code."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from convviz_widgets.core.errors import BadValue, ConvvizError, UnsupportedModel
+from convviz_widgets.lens.lens import Lens
+from convviz_widgets.methods.activation_maximization.parametrizations import (
+    Code,
+    Fourier,
+    Parametrization,
+    Phase,
+    Pixels,
+)
+from convviz_widgets.methods.activation_maximization.recipes import Recipe
+from convviz_widgets.methods.activation_maximization.space import Space
+
+Size = tuple[int, int]
+SPREAD = 0.2  # standard deviation of starting noise in pixels
+
+
+def noise(shape: tuple[int, ...], seed: int, numbers: Sequence[int]) -> torch.Tensor:
+    """Standard normal noise of a shape per image; an image's noise depends on its own number alone."""
+    return torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed + each)) for each in numbers])
+
+
+def images(lens: Lens, space: Space, given: Any, count: int, size: Size, *, name: str) -> torch.Tensor:
+    """What was given to start from, as (count, C, H, W); pictures of that size are taken pixel by pixel.
+
+    Raises:
+        BadValue: as many images as neither 1 nor the number of objectives.
+    """
+    exact = _exact(given, size)
+    if exact is not None:
+        z = space.of_pictures(_with_channels(exact, space.channels).to(space.mean))
+    else:
+        z = space.of_prepared(lens.prepare(given).float())
+    if len(z) not in (1, count):
+        raise BadValue(f"{name} holds {len(z)} images for {count} objectives. Accepted: 1, or one per objective.")
+    return resized(z, size).expand(count, -1, -1, -1).clone()
+
+
+def mask_of(given: Any, size: Size, like: torch.Tensor) -> torch.Tensor:
+    """A mask (H, W), 1 where the image may change, as (1, 1, H, W).
+
+    Raises:
+        BadValue: another shape, or values outside [0, 1].
+    """
+    values = torch.as_tensor(np.asarray(given, dtype=np.float32))
+    if values.ndim != 2 or not 0 <= float(values.min()) <= float(values.max()) <= 1:
+        raise BadValue(
+            f"mask has shape {tuple(values.shape)} and values from {float(values.min()):g} to {float(values.max()):g}. "
+            "Accepted: (H, W), from 0 (stays) to 1 (may change)."
+        )
+    return resized(values[None, None].to(like), size)
+
+
+def resized(z: torch.Tensor, size: Size) -> torch.Tensor:
+    """Images or masks (N, C, H, W) in another size."""
+    if tuple(z.shape[-2:]) == size:
+        return z
+    return functional.interpolate(z, size, mode="bilinear", antialias=True, align_corners=False)
+
+
+def write(
+    recipe: Recipe,
+    space: Space,
+    lens: Lens,
+    *,
+    z: torch.Tensor | None,
+    size: Size,
+    seed: int,
+    numbers: Sequence[int],
+    generator: nn.Module | None,
+) -> Parametrization:
+    """The image as numbers, in the recipe's parametrization, at its start.
+
+    Args:
+        recipe: how to write and what to start from.
+        space: of the image.
+        lens: the network, which may turn an image into a code.
+        z: what to start from in place of the recipe's own.
+        size: of the image.
+        seed: of the noise.
+        numbers: of the noise, per image.
+        generator: for codes.
+    """
+    if recipe.parametrization == "code":
+        if generator is None:
+            raise UnsupportedModel(
+                f"There is no generator for {lens.name}. One ships for Lens.load('mini'); for others hand over any "
+                "module from codes (N, K) to pictures (N, C, H, W) in [0, 1] as generator=..., or use another recipe."
+            )
+        return Code(space, generator, _code(lens, space, generator, z, seed, numbers), size)
+    white = noise((space.channels, *size), seed, numbers).to(space.mean)
+    if recipe.parametrization == "fourier":
+        return Fourier(space, z, white)
+    if recipe.parametrization == "phase":
+        return Phase(space, z, white)
+    if z is None:
+        z = SPREAD * white if recipe.start == "noise" else torch.zeros_like(white)
+    return Pixels(space, z)
+
+
+def _exact(given: Any, size: Size) -> torch.Tensor | None:
+    """Arrays (H, W, 3) or (N, H, W, 3) of exactly this size, as (N, 3, H, W) in [0, 1]; None for anything else."""
+    if not isinstance(given, np.ndarray) or given.ndim not in (3, 4) or given.shape[-1] != 3:
+        return None
+    if given.shape[-3:-1] != size or given.dtype not in (np.float32, np.float64, np.uint8):
+        return None
+    values = torch.tensor(given[None] if given.ndim == 3 else given)
+    scaled = values.float() / 255 if given.dtype == np.uint8 else values.float()
+    return scaled.permute(0, 3, 1, 2)
+
+
+def _with_channels(pictures: torch.Tensor, channels: int) -> torch.Tensor:
+    if channels == 3:
+        return pictures
+    return pictures.mean(1, keepdim=True).expand(-1, channels, -1, -1)
+
+
+def _code(
+    lens: Lens, space: Space, generator: nn.Module, z: torch.Tensor | None, seed: int, numbers: Sequence[int]
+) -> torch.Tensor:
+    """The code of an image, or the mean code with a little noise."""
+    length = _code_length(generator)
+    layer = str(getattr(generator, "code_layer", ""))
+    if z is not None:
+        try:
+            found = lens.record(space.prepared(resized(z, lens.input_shape[1:])), [layer])[layer]
+        except ConvvizError as error:
+            raise BadValue(
+                "A generator's code cannot start from an image unless the generator names the layer of this network "
+                f"whose activations are its codes, as `code_layer`; it names {layer!r}."
+            ) from error
+        return found.flatten(1).float()
+    low, high = (torch.as_tensor(getattr(generator, name, fill)).float() for name, fill in DEFAULT_RANGE)
+    middle = torch.as_tensor(getattr(generator, "code_mean", (low + high) / 2)).float().cpu()
+    reach = ((high - low) / 8).cpu()
+    return (middle + reach * noise((length,), seed, numbers)).to(space.mean)
+
+
+DEFAULT_RANGE = (("code_low", -3.0), ("code_high", 3.0))
+
+
+def _code_length(generator: nn.Module) -> int:
+    """How many numbers a code has: as the generator says, else as its first layer takes."""
+    length = getattr(generator, "code_length", None)
+    if isinstance(length, int):
+        return length
+    for each in generator.modules():
+        if isinstance(each, nn.Linear):
+            return each.in_features
+        if isinstance(each, nn.ConvTranspose2d | nn.Conv2d):
+            return each.in_channels
+    raise UnsupportedModel(
+        f"How long a code of {type(generator).__name__} is cannot be seen. Give it an attribute `code_length`."
+    )
