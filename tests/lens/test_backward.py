@@ -1,0 +1,220 @@
+"""The way back against plain autograd, on every network; and parts of pictures against whole ones."""
+
+import pytest
+import torch
+from torch import nn
+from torchvision import models
+
+from convviz_widgets.core.errors import BadValue, UnknownName
+from convviz_widgets.core.region import Box
+from convviz_widgets.lens.backward import WayBack, neuron_signal, one_hot, project, smooth_activations, window_of
+from convviz_widgets.lens.lens import Lens
+from tests.networks import ALL, pictures, settle
+
+RULES = ("gradient", "deconvnet", "guided")
+FAMILIES = {
+    **dict.fromkeys(("alexnet", "vgg11", "squeezenet1_0", "resnet18", "googlenet", "densenet121"), 64),
+    **dict.fromkeys(("mobilenet_v2", "mobilenet_v3_small", "shufflenet_v2_x0_5", "mnasnet0_5"), 64),
+    **dict.fromkeys(("efficientnet_b0", "regnet_y_400mf", "convnext_tiny"), 64),
+}
+
+
+def opened(name: str) -> tuple[Lens, torch.Tensor]:
+    network = ALL[name]
+    return Lens(network.make(), input_size=network.shape[1:]), pictures(1, network.shape, seed=3)
+
+
+def by_autograd(lens: Lens, prepared: torch.Tensor, owner: str, signals: torch.Tensor) -> torch.Tensor:
+    """The gradient with respect to the picture of the first call of a module, by a hook and torch alone."""
+    x = prepared.clone().requires_grad_()
+    seen: list[torch.Tensor] = []
+    module = lens.module.get_submodule(owner)
+    handle = module.register_forward_hook(lambda _m, _i, output: seen.append(output.clone()))
+    lens.module.eval()(x * 1)
+    handle.remove()
+    return torch.autograd.grad(seen[0], x, signals)[0]
+
+
+def random_like(answers: torch.Tensor) -> torch.Tensor:
+    return torch.randn(answers.shape, generator=torch.Generator().manual_seed(1))
+
+
+def assert_equal(found: torch.Tensor, wanted: torch.Tensor, tolerance: float = 1e-5) -> None:
+    assert wanted.any()
+    assert float((found - wanted).abs().max()) <= tolerance * float(wanted.abs().max())
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")  # torch's own word on even kernels, once per process
+@pytest.mark.parametrize("name", ALL)
+def test_the_gradient_rule_equals_autograd_at_every_layer(name: str) -> None:
+    lens, prepared = opened(name)
+    layers = [each for each in lens.layers.values() if not each.site.function and each.site.call == 1]
+    assert layers
+    for layer in layers:
+        way = WayBack(lens, prepared, layer)
+        signals = random_like(way.answers)
+        assert_equal(way.down(signals), by_autograd(lens, prepared, layer.site.owner, signals))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_gradient_rule_equals_autograd_on_published_families(name: str) -> None:
+    options = {"aux_logits": False, "init_weights": False} if name == "googlenet" else {}
+    module = settle(getattr(models, name)(weights=None, **options))
+    lens = Lens(module, input_size=FAMILIES[name])
+    prepared = pictures(1, (3, FAMILIES[name], FAMILIES[name]))
+    wanted = [each for each in lens.layers.values() if not each.site.function and each.site.call == 1]
+    for layer in (wanted[len(wanted) // 3], wanted[-1]):
+        way = WayBack(lens, prepared, layer)
+        signals = random_like(way.answers)
+        assert_equal(way.down(signals), by_autograd(lens, prepared, layer.site.owner, signals))
+
+
+def test_without_a_layer_it_starts_at_the_class_scores() -> None:
+    lens, prepared = opened("dict_output")
+    x = prepared.clone().requires_grad_()
+    scores = lens.module(x)["logits"]
+    wanted = torch.autograd.grad(scores[0, 2], x)[0]
+    way = WayBack(lens, prepared)
+    torch.testing.assert_close(way.answers, scores.detach())
+    assert_equal(way.down(one_hot(way.answers, (2,))), wanted)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_signals_go_down_picture_by_picture_and_one_after_another(rule: str) -> None:
+    lens, _ = opened("residual")
+    prepared = pictures(3, ALL["residual"].shape)
+    way = WayBack(lens, prepared, "conv3", rule=rule)
+    signals = random_like(way.answers)
+    together = way.down(signals)
+    assert torch.equal(way.down(signals), together)
+    for place in range(3):
+        alone = project(lens, prepared[place : place + 1], signals[place : place + 1], "conv3", rule=rule)
+        assert_equal(alone[0], together[place])
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_all_rules_scale_with_what_is_sent_down(rule: str) -> None:
+    lens, prepared = opened("branching")
+    way = WayBack(lens, prepared, "2", rule=rule)
+    signals = random_like(way.answers)
+    assert_equal(way.down(3 * signals), 3 * way.down(signals))
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("name", ALL)
+def test_the_part_that_a_neuron_needs_answers_as_the_whole_picture(name: str, rule: str) -> None:
+    lens, prepared = opened(name)
+    prepared = pictures(1, (ALL[name].shape[0], *(2 * side + 1 for side in ALL[name].shape[1:])), seed=5)
+    for layer in lens.layers.values():
+        if not layer.is_map or name == "one_channel":  # whose dense layer takes one size alone
+            continue
+        way = WayBack(lens, prepared, layer, rule=rule)
+        height, width = way.answers.shape[2:]
+        for row in {0, height // 3, height // 2, height - 1}:
+            for column in {0, width // 2, width - 1}:
+                neuron = (1, row, column)
+                wanted = way.down(one_hot(way.answers, neuron))[0]
+                found = neuron_signal(lens, prepared, layer, neuron, way.answers[0], rule=rule)
+                assert float((found - wanted).abs().max()) <= 1e-5 * float(wanted.abs().max())
+
+
+def test_a_neuron_in_the_middle_needs_a_part_only() -> None:
+    lens, _ = opened("branching")
+    window = window_of(lens, lens.layers["2.squeeze"], (20, 30), (129, 129))
+    assert window is not None
+    assert window.box == Box(60, 40, 63, 43)
+    assert window.position == (0, 0)
+    assert window_of(lens, lens.layers["2.squeeze"], (0, 63), (129, 129)).box == Box(126, 0, 129, 3)
+    assert window_of(lens, lens.layers["5"], (0, 0), (129, 129)) is None
+
+
+def test_only_that_part_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    lens, _ = opened("branching")
+    prepared, layer = pictures(1, (3, 129, 129)), lens.layers["2"]
+    answers = lens.activations(prepared, "2")[0]
+    sizes = []
+    handle = lens.module.register_forward_pre_hook(lambda _m, inputs: sizes.append(tuple(inputs[0].shape[2:])))
+    neuron_signal(lens, prepared, layer, (5, 20, 30), answers, rule="deconvnet")
+    neuron_signal(lens, prepared, layer, (5, 63, 0), answers, rule="deconvnet")
+    handle.remove()
+    assert sizes == [(7, 7), (5, 5)]
+
+
+class SizeDependent(nn.Module):
+    """Answers a part of a picture differently from the whole of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x) * x.shape[2])
+
+
+class AtLeast(SizeDependent):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[2] < 20:
+            raise ValueError("too small")
+        return self.second(self.first(x))
+
+
+@pytest.mark.parametrize("make", [SizeDependent, AtLeast])
+def test_where_a_part_answers_otherwise_the_whole_picture_is_run(make: type[nn.Module]) -> None:
+    lens = Lens(settle(make()), input_size=24)
+    prepared = pictures(1, (3, 24, 24))
+    way = WayBack(lens, prepared, "second")
+    found = neuron_signal(lens, prepared, lens.layers["second"], (2, 9, 9), way.answers[0], rule="gradient")
+    assert_equal(found, way.down(one_hot(way.answers, (2, 9, 9)))[0])
+
+
+def test_it_works_where_gradients_are_switched_off() -> None:
+    lens, prepared = opened("residual")
+    wanted = project(lens, prepared, torch.ones_like(lens.record(prepared, ["conv3"])["conv3"]), "conv3")
+    for context in (torch.no_grad, torch.inference_mode):
+        with context():
+            signals = torch.ones_like(lens.record(prepared.clone(), ["conv3"])["conv3"])
+            found = project(lens, prepared.clone(), signals, "conv3")
+        assert_equal(found.clone(), wanted)
+
+
+def test_a_layer_that_nothing_of_the_picture_reaches() -> None:
+    class Deaf(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.other = nn.Conv2d(3, 4, 3), nn.Conv2d(3, 2, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.conv(x).sum() + self.other(x.detach())
+
+    lens = Lens(settle(Deaf()), input_size=8)
+    way = WayBack(lens, pictures(1, (3, 8, 8)), "other")
+    assert not way.down(torch.ones_like(way.answers)).any()
+
+
+def test_the_guest_and_the_picture_are_left_alone() -> None:
+    lens, prepared = opened("writes_input")
+    before = prepared.clone()
+    lens.module.train()
+    way = WayBack(lens, prepared, "conv", rule="guided")
+    way.down(torch.ones_like(way.answers), last=True)
+    assert torch.equal(prepared, before)
+    assert lens.module.training
+    assert all(weight.requires_grad and weight.grad is None for weight in lens.module.parameters())
+
+
+def test_activations_on_the_way() -> None:
+    lens, _ = opened("grouped")
+    assert smooth_activations(lens, lens.layers["3"]) == ([], 1)
+    assert smooth_activations(lens, lens.layers["4"]) == (["Hardswish"], 1)
+    assert smooth_activations(opened("functional")[0], opened("functional")[0].layers["conv3"]) == ([], 2)
+
+
+def test_wrong_arguments() -> None:
+    lens, prepared = opened("residual")
+    with pytest.raises(UnknownName):
+        WayBack(lens, prepared, "conv9")
+    with pytest.raises(UnknownName, match="Nearest: 'guided'"):
+        WayBack(lens, prepared, "conv3", rule="gided")
+    with pytest.raises(BadValue, match=r"\(1, 8, 11, 11\)"):
+        project(lens, prepared, torch.ones(1, 8, 3, 3), "conv3")
