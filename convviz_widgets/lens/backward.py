@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from convviz_widgets.core.errors import BadValue, ConvvizError
+from convviz_widgets.core.errors import BadValue, ConvvizError, UnsupportedModel
 from convviz_widgets.core.region import Box
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
@@ -82,6 +82,48 @@ def project(
 ) -> torch.Tensor:
     """What arrives at the prepared picture, (N, C, H, W), of signals at a layer; see `WayBack`."""
     return WayBack(lens, prepared, layer, rule=rule).down(signals, last=True)
+
+
+def cached_answers(lens: Lens, prepared: torch.Tensor, layer: Layer | None = None) -> torch.Tensor:
+    """What a layer (None: the network) answers to prepared pictures, (N, ...), out of the cache where it can be."""
+    site = OUTPUT if layer is None else layer.site
+    return lens._cached(list(prepared), [site])[site]
+
+
+def gradient_at(
+    lens: Lens, prepared: torch.Tensor, at: Layer, signals: torch.Tensor, layer: Layer | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a layer answers, and the gradient that arrives there of signals at a later one.
+
+    Args:
+        lens: the network.
+        prepared: (N, C, H, W).
+        at: where the gradient is wanted.
+        signals: of the shape of what ``layer`` answers.
+        layer: where the signals start; None for the class scores.
+
+    Returns:
+        Two tensors (N, K, h, w), or (N, K).
+
+    Raises:
+        UnsupportedModel: ``at`` is not passed on the way, or what it answers is written over.
+    """
+    site = OUTPUT if layer is None else layer.site
+    with torch.inference_mode(mode=False):
+        x = prepared.detach().to(lens.device, lens._dtype).clone().requires_grad_()
+        found = lens._record(x, [at.site, site], grad=True)
+        answers = found[at.site]
+        gradient = None
+        if answers.requires_grad and found[site].requires_grad:
+            sent = signals.to(answers.device, answers.dtype).clone()
+            (gradient,) = torch.autograd.grad(found[site], answers, sent, allow_unused=True)
+    if gradient is None:
+        why = "a later operation writes over what it answers" if at.overwritten else "it does not lie on the way"
+        raise UnsupportedModel(
+            f"No gradient arrives at {at.name}: {why}. Take another layer, most often the activation after it: "
+            "`lens.layers` lists them."
+        )
+    return answers.detach(), gradient
 
 
 class Window(NamedTuple):

@@ -31,7 +31,7 @@ from convviz_widgets.core.region import Box
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
-from convviz_widgets.lens.backward import neuron_signal, one_hot, project, smooth_activations
+from convviz_widgets.lens.backward import cached_answers, neuron_signal, one_hot, project, smooth_activations
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.rules import Rule
@@ -123,7 +123,7 @@ def deconvnet(
     address = Unit.parse(unit)
     layer = lens.layers[address.layer]
     prepared = one_picture(lens, image)
-    answers = lens.activations(image, layer.name)[0]
+    answers = cached_answers(lens, prepared, layer)[0]
     kept = _kept(layer, address, answers, keep)
     signal = _sent_down(lens, prepared, layer, kept, answers, rule=rule, keep=keep)
     yield Step(1, 1, headline=kept.activation, label=str(address))
@@ -133,7 +133,7 @@ def deconvnet(
         box=_box(layer, kept.seen, size=tuple(prepared.shape[-2:])),
         position=kept.position,
         activation=kept.activation,
-        photo=lens.picture(image),
+        photo=lens.preprocess.picture(prepared[0]),
         note=_note(lens, layer, signal, rule=rule),
         provenance=Provenance.of(
             "deconvnet", fingerprint=lens.fingerprint, inputs=("lens", "image"), unit=str(address), rule=rule, keep=keep
