@@ -139,11 +139,12 @@ class Window(NamedTuple):
 
 
 def window_of(lens: Lens, layer: Layer, position: tuple[int, int], size: tuple[int, int]) -> Window | None:
-    """The smallest part of a picture (H, W) on which a neuron answers, and is answered, as on the whole of it.
+    """A small part of a picture (H, W) on which a neuron answers, and is answered, as on the whole of it.
 
     The part begins at a multiple of every stride up to the layer, so that all grids fall on the same pixels, and it
     holds the neuron's receptive field, so that no position which the neuron needs sees an edge that the picture does
-    not have. None where no such part is known: the receptive field is unbounded, or a pooling depends on the size.
+    not have. Near an edge of the picture the part is not cut but lies further inside, so that parts are of few sizes.
+    None where no such part is known: the receptive field is unbounded, or a pooling depends on the size.
     """
     field = layer.receptive_field
     before = [each for each in lens.layers.values() if each.index <= layer.index]
@@ -151,14 +152,16 @@ def window_of(lens: Lens, layer: Layer, position: tuple[int, int], size: tuple[i
         return None
     strides = [each.receptive_field.stride for each in before if each.receptive_field is not None]
     box = field.box(position)
-    starts, places = [], []
+    starts, stops, places = [], [], []
     for axis, edge in enumerate((box.top, box.left)):
         step = math.lcm(*(stride[axis] for stride in strides))
-        starts.append(max(0, edge // step * step))
-        places.append(position[axis] - starts[axis] // field.stride[axis])
-    (top, left), (height, width) = starts, size
-    part = Box(left, top, min(box.right, width), min(box.bottom, height))
-    return Window(part, (places[0], places[1])) if part.width > 0 and part.height > 0 else None
+        start, length = max(0, edge // step * step), field.size[axis] + edge % step
+        if start + length > size[axis]:
+            start, length = max(0, (size[axis] - length) // step * step), size[axis]
+        starts.append(start)
+        stops.append(min(start + length, size[axis]))
+        places.append(position[axis] - start // field.stride[axis])
+    return Window(Box(starts[1], starts[0], stops[1], stops[0]), (places[0], places[1]))
 
 
 def neuron_signal(
@@ -194,7 +197,7 @@ def neuron_signal(
 def one_hot(answers: torch.Tensor, neuron: tuple[int, ...]) -> torch.Tensor:
     """Zeros like a layer's answers, with 1 at one neuron (channel, row, column), or (feature,), of each picture."""
     signals = torch.zeros_like(answers)
-    signals.flatten(1)[:, _place(neuron, answers.shape[1:])] = 1
+    signals.flatten(1)[:, place_of(neuron, answers.shape[1:])] = 1
     return signals
 
 
@@ -214,7 +217,7 @@ def smooth_activations(lens: Lens, layer: Layer) -> tuple[list[str], int]:
     return sorted(set(smooth)), len(found) - len(smooth)
 
 
-def _place(neuron: tuple[int, ...], shape: tuple[int, ...]) -> int:
+def place_of(neuron: tuple[int, ...], shape: tuple[int, ...]) -> int:
     """Place of a neuron among all of a picture's, row by row."""
     place = 0
     for index, length in zip(neuron, shape, strict=True):

@@ -117,9 +117,9 @@ def deconvnet(
     Source:
         Zeiler & Fergus 2013, section 2.1; Simonyan 2013, section 4; Springenberg 2014, section 3.4.
     """
-    for name, given, accepted in (("rule", rule, get_args(BackwardRule)), ("`keep`", keep, get_args(Keep))):
-        if given not in accepted:
-            raise unknown_name(name, given, accepted)
+    checked_rule(rule)
+    if keep not in get_args(Keep):
+        raise unknown_name("`keep`", keep, get_args(Keep))
     address = Unit.parse(unit)
     layer = lens.layers[address.layer]
     prepared = one_picture(lens, image)
@@ -139,6 +139,13 @@ def deconvnet(
             "deconvnet", fingerprint=lens.fingerprint, inputs=("lens", "image"), unit=str(address), rule=rule, keep=keep
         ),
     )
+
+
+def checked_rule(rule: BackwardRule) -> BackwardRule:
+    """The rule itself, if there is one of that name."""
+    if rule not in get_args(BackwardRule):
+        raise unknown_name("rule", rule, get_args(BackwardRule))
+    return rule
 
 
 def one_picture(lens: Lens, image: Any) -> torch.Tensor:

@@ -1,0 +1,266 @@
+"""The nine pictures that excite each unit most, and beside each what in it did.
+
+For every unit of a layer the patches of `top_images`, and for each patch the signal of its neuron carried back down, as
+`deconvnet` does for one.
+
+Cost: one pass over the pictures; then, where neurons see small parts of a picture, these parts alone, many in a batch;
+else one forward pass for each picture that excites any unit, and one pass down for each patch.
+Oracle: each projection equals `deconvnet` of its neuron.
+Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", section 3 and figure 2.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from convviz_widgets.core.errors import BadType, BadValue
+from convviz_widgets.core.knob import Knob
+from convviz_widgets.core.provenance import Provenance
+from convviz_widgets.core.step import Step, Steps
+from convviz_widgets.core.technique import technique
+from convviz_widgets.lens.backward import Window, window_of
+from convviz_widgets.lens.layers import Layer
+from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.many_signals import part_signals, round_signals
+from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule, checked_rule
+from convviz_widgets.methods.deconvnet.sheet import Pick, Sheet, side_of
+from convviz_widgets.methods.deconvnet.top_images import MANY, TopImages, top_images
+from convviz_widgets.render import grid
+from convviz_widgets.tally.checkpoint import digest
+
+TILE = Knob(8, 512, unit="pixels", help="longest side of a stored patch and of its projection")
+UNITS_SHOWN = 4  # of the still picture, two rows each
+SMALL = 0.6  # of a picture: parts up to this share are run alone, forward and down; else one forward serves all
+PARTS = 32  # in a batch
+PICTURES = 8  # in a batch, whose graphs are kept for all passes down
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TopProjections(TopImages):
+    """The k strongest pictures of each of K units, and what in each excited the unit.
+
+    Args:
+        tiles: (K, k, s, s, 3) uint8, the patches; at most s pixels high and wide, larger ones are scaled down; what
+            lies outside of the picture is grey.
+        projections: (K, k, s, s, 3) uint8, the signals of the same parts; grey is zero.
+        reach: (K, k) float32, the magnitude that is full colour; 0 where nothing was carried down, because there is no
+            picture or the unit is not active on it.
+    """
+
+    tiles: npt.NDArray[np.uint8]
+    projections: npt.NDArray[np.uint8]
+    reach: npt.NDArray[np.float32]
+
+    def picture(self) -> npt.NDArray[np.uint8]:
+        """For each of the first units a row of projections, and below it the patches."""
+        shown = self.projections[:UNITS_SHOWN], self.tiles[:UNITS_SHOWN]
+        rows = [tile for pair in zip(*shown, strict=True) for row in pair for tile in row]
+        return grid.montage(rows, columns=self.index.shape[1], scale=max(1, 64 // self.tiles.shape[2]))
+
+
+@technique
+def top_projections(
+    lens: Lens,
+    images: Any,
+    layer: str,
+    k: Annotated[int, MANY] = 9,
+    *,
+    rule: BackwardRule = "deconvnet",
+    tile: Annotated[int, TILE] = 64,
+    cache: str | os.PathLike[str] | None = None,
+) -> Steps[TopProjections]:
+    """The pictures that excite each unit of a layer most, each with what in it did.
+
+    Example:
+        >>> images = np.random.default_rng(0).integers(0, 256, (4, 96, 96, 3), dtype=np.uint8)
+        >>> top_projections(Lens.load("mini"), images, "relu1", k=2).projections.shape
+        (24, 2, 7, 7, 3)
+
+    Args:
+        lens: the network.
+        images: a sequence of pictures: a list, an `ImageFolder`, a dataset.
+        layer: name of the layer.
+        k: pictures per unit, at most one patch of each.
+        rule: what a ReLU lets through on the way down.
+        tile: longest side of what is stored of each, in pixels.
+        cache: a folder to keep the result in, one for each network, set of pictures, layer and setting; the same call
+            is answered from it.
+
+    Returns:
+        A `TopProjections`.
+
+    Raises:
+        UnknownName: a wrong layer or rule.
+        BadValue: a setting out of range, or no picture can be read.
+
+    Source:
+        Zeiler & Fergus 2013, section 3 and figure 2.
+    """
+    checked_rule(rule)
+    TILE.check("tile", tile)
+    MANY.check("k", k)
+    place = lens.layers[layer]
+    settings: dict[str, Any] = {"layer": place.name, "k": k, "rule": rule, "tile": tile}
+    folder = None if cache is None else Path(cache) / _name_of(lens, images, settings)
+    kept = _kept_in(folder)
+    if kept is not None:
+        yield Step(1, 1, label="from the cache")
+        return kept
+    best = yield from top_images.steps(lens, images, place.name, k)
+    sheet = Sheet(best, side=side_of(best, tile))
+    for done in _fill(lens, images, place, best, sheet, rule=rule):
+        yield Step(done, int((best.index >= 0).sum()), label="projections")
+    result = TopProjections(
+        layer=best.layer,
+        index=best.index,
+        position=best.position,
+        activation=best.activation,
+        box=best.box,
+        skipped=best.skipped,
+        samples=best.samples,
+        tiles=sheet.tiles,
+        projections=sheet.projections,
+        reach=sheet.reach,
+        provenance=Provenance.of(
+            "top_projections", fingerprint=lens.fingerprint, inputs=("lens", "images"), **settings
+        ),
+    )
+    if folder is not None:
+        result.save(folder, overwrite=True)
+    return result
+
+
+def _picks(layer: Layer, best: TopImages) -> dict[int, list[Pick]]:
+    """The patches of each picture that are carried down; those of units that are not active on it are not."""
+    found: dict[int, list[Pick]] = {}
+    for unit, rank in np.argwhere(best.index >= 0).tolist():
+        activation = float(best.activation[unit, rank])
+        position = best.position[unit, rank].tolist() if layer.is_map else []
+        found.setdefault(int(best.index[unit, rank]), []).append(Pick(unit, rank, (unit, *position), activation))
+    return found
+
+
+class _Part(NamedTuple):
+    """A part of a picture that one pick needs."""
+
+    pick: Pick
+    window: Window
+    pixels: torch.Tensor
+
+
+def _fill(lens: Lens, images: Any, layer: Layer, best: TopImages, sheet: Sheet, *, rule: BackwardRule) -> Iterator[int]:
+    """Fills the sheet; gives the number of patches done, again and again."""
+    whole: dict[int, list[Pick]] = {}
+    waiting: dict[tuple[int, int], list[_Part]] = {}
+    done = 0
+    for index, picks in sorted(_picks(layer, best).items()):
+        prepared = lens.prepare(images[index])
+        photo = lens.preprocess.picture(prepared[0])
+        for pick in picks:
+            sheet.put_patch(pick, photo)
+            if layer.is_map and pick.activation <= 0:
+                done += 1
+                continue
+            part = _part(lens, layer, pick, prepared)
+            if part is None:
+                whole.setdefault(index, []).append(pick)
+                continue
+            bucket = waiting.setdefault((part.window.box.height, part.window.box.width), [])
+            bucket.append(part)
+            if len(bucket) == PARTS:
+                done += _run_parts(lens, layer, bucket, sheet, whole, best, rule=rule)
+                bucket.clear()
+        yield done
+    for bucket in waiting.values():
+        done += _run_parts(lens, layer, bucket, sheet, whole, best, rule=rule) if bucket else 0
+        yield done
+    for group in _alike(whole):
+        done += _run_whole(lens, images, layer, {index: whole[index] for index in group}, sheet, rule=rule)
+        yield done
+
+
+def _part(lens: Lens, layer: Layer, pick: Pick, prepared: torch.Tensor) -> _Part | None:
+    """The part of a picture (1, C, H, W) to run for a pick; None where the whole is needed or costs less."""
+    height, width = (int(length) for length in prepared.shape[-2:])
+    window = window_of(lens, layer, (pick.neuron[1], pick.neuron[2]), (height, width)) if layer.is_map else None
+    if window is None or window.box.width * window.box.height > SMALL * height * width:
+        return None
+    left, top, right, bottom = window.box.as_tuple()
+    return _Part(pick, window, prepared[0, :, top:bottom, left:right].clone())
+
+
+def _run_parts(
+    lens: Lens,
+    layer: Layer,
+    parts: Sequence[_Part],
+    sheet: Sheet,
+    whole: dict[int, list[Pick]],
+    best: TopImages,
+    *,
+    rule: BackwardRule,
+) -> int:
+    """Carries down parts of one size; those that need the whole picture are noted. Gives the number of those done."""
+    signals = part_signals(
+        lens,
+        torch.stack([each.pixels for each in parts]),
+        layer,
+        [(each.pick.unit, *each.window.position) for each in parts],
+        [each.pick.activation for each in parts],
+        rule=rule,
+    )
+    done = 0
+    for part, signal in zip(parts, signals, strict=True):
+        if signal is None:
+            whole.setdefault(int(best.index[part.pick.unit, part.pick.rank]), []).append(part.pick)
+        else:
+            sheet.put(part.pick, signal, left=part.window.box.left, top=part.window.box.top)
+            done += 1
+    return done
+
+
+def _alike(whole: dict[int, list[Pick]]) -> Iterator[list[int]]:
+    """Pictures in batches of about equally many picks, so that no pass down runs for few of them."""
+    order = sorted(whole, key=lambda index: (-len(whole[index]), index))
+    for start in range(0, len(order), PICTURES):
+        yield order[start : start + PICTURES]
+
+
+def _run_whole(
+    lens: Lens, images: Any, layer: Layer, picks: dict[int, list[Pick]], sheet: Sheet, *, rule: BackwardRule
+) -> int:
+    """Carries down all picks of a few pictures; gives their number."""
+    groups: dict[tuple[int, ...], list[tuple[int, torch.Tensor]]] = {}
+    for index in picks:
+        prepared = lens.prepare(images[index])
+        groups.setdefault(tuple(prepared.shape), []).append((index, prepared))
+    for group in groups.values():
+        batch = torch.cat([prepared for _, prepared in group])
+        neurons = [[pick.neuron for pick in picks[index]] for index, _ in group]
+        for arrived in round_signals(lens, batch, layer, neurons, rule=rule):
+            for place, number, signal in arrived:
+                sheet.put(picks[group[place][0]][number], signal)
+    return sum(map(len, picks.values()))
+
+
+def _name_of(lens: Lens, images: Any, settings: dict[str, Any]) -> str:
+    """Name of the folder of a result: of the weights, the pictures, the layer and the settings."""
+    what = repr((lens.fingerprint, digest(images), sorted(settings.items())))
+    readable = "".join(letter if letter.isalnum() else "-" for letter in f"{lens.name}-{settings['layer']}")
+    return f"{readable}-{hashlib.sha256(what.encode()).hexdigest()[:16]}"
+
+
+def _kept_in(folder: Path | None) -> TopProjections | None:
+    """The result in a folder; None where there is none, or only a damaged one."""
+    if folder is None or not folder.exists():
+        return None
+    try:
+        return TopProjections.load(folder)
+    except (BadValue, BadType):
+        return None
