@@ -124,9 +124,7 @@ def saliency(
         et al. 2017.
     """
     asked = Asked(variant, samples=samples, noise=noise, baseline=baseline, layer=layer, seed=seed).checked()
-    prepared = lens.prepare(image)
-    if len(prepared) != 1:
-        raise BadValue(f"{len(prepared)} pictures were given. Accepted: one; go through them in a loop.")
+    prepared = one_picture(lens, image)
     target = find_target(lens, image, prepared, unit)
     signal, baseline_score = yield from attribute(lens, prepared, target, asked)
     map_, signed = drawn(signal, asked, size=tuple(prepared.shape[-2:]))
@@ -151,6 +149,18 @@ def saliency(
             seed=seed if variant == "smoothgrad" else None,
         ),
     )
+
+
+def one_picture(lens: Lens, image: Any) -> torch.Tensor:
+    """One picture as the network sees it, (1, C, H, W).
+
+    Raises:
+        BadValue: several pictures were given.
+    """
+    prepared = lens.prepare(image)
+    if len(prepared) != 1:
+        raise BadValue(f"{len(prepared)} pictures were given. Accepted: one; go through them in a loop.")
+    return prepared
 
 
 @dataclass(frozen=True)
