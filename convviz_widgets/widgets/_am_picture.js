@@ -1,0 +1,138 @@
+// The pictures as they grow, how far the run is, the trace of the objective, and the best photo to compare with.
+
+const STATES = { idle: "ready", running: "running", paused: "paused", done: "done", stopped: "stopped", error: "failed" };
+
+/** @param {Model} model @param {(message: any) => void} say @param {AbortSignal} signal */
+function picture_part(model, say, signal) {
+  const pictures = element("div", { class: "cv-pictures" });
+  const nothing = element("p", { class: "cv-nothing cv-faint" }, "Nothing yet. Choose a unit, or press Run.");
+  const state_of = () => /** @type {keyof typeof STATES} */ (model.get("run").state ?? "idle");
+  const main = tool_button("Run", "play", () => say({ kind: { running: "pause", paused: "resume" }[state_of()] ?? "restart" }), signal);
+  main.node.classList.add("cv-main");
+  const stop = tool_button("Stop", "stop", () => say({ kind: "stop" }), signal, { title: "End the run and keep the picture" });
+  const again = tool_button("Restart", "again", () => say({ kind: "restart" }), signal, { title: "Begin from scratch" });
+  const counter = element("span", { class: "cv-counter cv-numbers" });
+  const bar = element("progress", { max: 1, value: 0, "aria-label": "Steps done" });
+  const trace = growing_line("Objective");
+  const value = element("p", { class: "cv-value cv-numbers cv-faint" });
+  const told = element("p", { class: "cv-hidden-text", role: "status", "aria-live": "polite" });
+  const node = element("section", { class: "cv-made", "aria-label": "Synthesised pictures" }, nothing, pictures,
+    element("div", { class: "cv-run", role: "toolbar", "aria-label": "Run" }, main.node, stop.node, again.node, counter), bar, trace.node, value, told);
+
+  /** @type {{node: any, canvas: HTMLCanvasElement, name: any, reached: any, photo: any, patch: any, against: any, own: any, theirs: any}[]} */
+  let tiles = [];
+  const tile = () => {
+    const canvas = element("canvas", { role: "img" });
+    const name = element("span", { class: "cv-name" });
+    const [reached, against] = [element("span", { class: "cv-numbers" }), element("span", { class: "cv-numbers" })];
+    const [own, theirs] = [element("span", { class: "cv-meter cv-own" }), element("span", { class: "cv-meter" })];
+    const patch = element("img", { alt: "" });
+    const photo = element("div", { class: "cv-photo" }, patch);
+    const made = element("figure", { class: "cv-tile" }, canvas,
+      element("figcaption", {}, name, element("div", { class: "cv-compare" }, photo, element("div", { class: "cv-meters" }, own, reached, theirs, against))));
+    return { node: made, canvas, name, reached, photo, patch, against, own, theirs };
+  };
+  let newest = 0;
+  const draw = async () => {
+    const view = model.get("view");
+    if (!view.images) return;
+    newest += 1;
+    const mine = newest;
+    const bitmaps = await Promise.all(view.images.map((/** @type {DataView} */ bytes) => createImageBitmap(new Blob([as_bytes(bytes)], { type: "image/jpeg" }))));
+    if (signal.aborted || mine !== newest) return; // only the newest preview is drawn
+    if (tiles.length !== bitmaps.length) {
+      tiles = bitmaps.map(tile);
+      pictures.replaceChildren(...tiles.map((each) => each.node));
+      pictures.style.setProperty("--cv-columns", String(Math.ceil(Math.sqrt(tiles.length))));
+      pictures.dataset.count = String(tiles.length);
+      show_best();
+    }
+    bitmaps.forEach((bitmap, place) => {
+      const { canvas } = tiles[place];
+      [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+      /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).drawImage(bitmap, 0, 0);
+      set_attributes(canvas, { "aria-label": `Synthesised picture for ${view.objectives[place]}` });
+      bitmap.close();
+    });
+    pictures.dataset.steps = String(view.steps);
+    pictures.dataset.drawn = String(Number(pictures.dataset.drawn ?? 0) + 1);
+    nothing.hidden = true;
+    compare();
+  };
+  /** @type {Map<string, [DataView, string]>} */
+  const urls = new Map();
+  const show_best = () => {
+    const best = model.get("best");
+    tiles.forEach((each, place) => {
+      const photo = best[place] ?? {};
+      each.photo.hidden = !photo.jpeg;
+      if (photo.jpeg) {
+        const key = `${photo.image}@${photo.position}`;
+        if (!urls.has(key)) urls.set(key, [photo.jpeg, object_url(photo.jpeg, "image/jpeg", signal)]);
+        set_attributes(each.patch, { src: urls.get(key)?.[1], alt: `Best photo: patch of ${photo.image}`, title: `${photo.image}, the best of ${photo.of} for this unit` });
+      } else if (photo.error) set_attributes(each.against, { title: photo.error });
+    });
+    compare();
+  };
+  /** Activation reached beside the best photo's. */
+  const compare = () => {
+    const view = model.get("view");
+    const best = model.get("best");
+    tiles.forEach((each, place) => {
+      const reached = view.activations?.[place];
+      const photo = best[place] ?? {};
+      const known = typeof photo.activation === "number";
+      each.name.textContent = view.objectives?.[place] ?? "";
+      if (typeof reached === "number") each.last = reached;
+      else if (view.number !== each.number) each.last = undefined;
+      each.number = view.number;
+      const most = Math.max(each.last ?? 0, photo.activation ?? 0, 1e-12);
+      each.reached.textContent = each.last === undefined ? "" : short_number(each.last);
+      each.own.hidden = each.last === undefined;
+      each.own.style.setProperty("--cv-share", String(Math.max(0, each.last ?? 0) / most));
+      each.theirs.hidden = !known;
+      each.theirs.style.setProperty("--cv-share", String(Math.max(0, photo.activation ?? 0) / most));
+      const times = known && photo.activation > 0 && each.last > 0 ? ` (×${short_number(Number((each.last / photo.activation).toPrecision(2)))})` : "";
+      each.reached.textContent += times;
+      each.against.textContent = known ? `${short_number(photo.activation)} best photo` : photo.waiting ? `searching ${photo.of} photos…` : photo.error ? "no best photo" : "";
+    });
+  };
+  const progress = () => {
+    const view = model.get("view");
+    const state = state_of();
+    node.dataset.state = state;
+    const active = state === "running" || state === "paused";
+    main.show(...(/** @type {[string, string]} */ ({ running: ["Pause", "pause"], paused: ["Resume", "play"] }[state] ?? ["Run", "play"])));
+    stop.node.disabled = !active;
+    again.node.disabled = !view.images;
+    const current = view.number === model.get("run").number;
+    const total = view.total;
+    const left = view.left === null || view.left === undefined || state !== "running" ? "" : ` · ${seconds(view.left)} left`;
+    counter.textContent = !current ? (active ? "starting…" : "") : total ? `step ${view.step} of ${total}${state === "paused" ? " · paused" : left}` : `${STATES[state]} · ${view.steps} steps`;
+    bar.value = current && total ? view.step / total : 0;
+    bar.style.visibility = active ? "visible" : "hidden";
+    const words = `${STATES[state]}${state === "done" || state === "stopped" ? `: ${model.get("objective")} after ${view.steps ?? 0} steps` : ""}`;
+    if (told.textContent !== words) told.textContent = words;
+  };
+  const chart = () => {
+    const view = model.get("view");
+    if (!view.trace) return;
+    const share = view.total ? view.steps / (view.steps + view.total - view.step) : 1;
+    trace.draw(as_floats(view.trace), view.joints, share);
+    value.textContent = [view.value === null ? "" : `objective ${short_number(view.value)}`, view.note].filter(Boolean).join(" · ");
+  };
+  on_change(model, ["view"], draw, signal);
+  on_change(model, ["view"], chart, signal);
+  on_change(model, ["view", "run"], progress, signal);
+  on_change(model, ["best"], show_best, signal);
+  draw();
+  chart();
+  progress();
+  return { node };
+}
+
+/** @param {number} value */
+function seconds(value) {
+  if (value < 1) return "< 1 s";
+  return value < 90 ? `${Math.round(value)} s` : `${Math.round(value / 60)} min`;
+}
