@@ -10,7 +10,7 @@ function picture_part(model, say, signal) {
   const main = tool_button("Run", "play", () => say({ kind: { running: "pause", paused: "resume" }[state_of()] ?? "restart" }), signal);
   main.node.classList.add("cv-main");
   const stop = tool_button("Stop", "stop", () => say({ kind: "stop" }), signal, { title: "End the run and keep the picture" });
-  const again = tool_button("Restart", "again", () => say({ kind: "restart" }), signal, { title: "Begin from scratch" });
+  const again = tool_button("Restart", "again", () => say({ kind: "restart" }), signal, { bare: true, title: "Begin from scratch" });
   const counter = element("span", { class: "cv-counter cv-numbers" });
   const bar = element("progress", { max: 1, value: 0, "aria-label": "Steps done" });
   const trace = growing_line("Objective");
@@ -19,7 +19,7 @@ function picture_part(model, say, signal) {
   const node = element("section", { class: "cv-made", "aria-label": "Synthesised pictures" }, nothing, pictures,
     element("div", { class: "cv-run", role: "toolbar", "aria-label": "Run" }, main.node, stop.node, again.node, counter), bar, trace.node, value, told);
 
-  /** @type {{node: any, canvas: HTMLCanvasElement, name: any, reached: any, photo: any, patch: any, against: any, own: any, theirs: any}[]} */
+  /** @type {ReturnType<typeof tile>[]} */
   let tiles = [];
   const tile = () => {
     const canvas = element("canvas", { role: "img" });
@@ -28,9 +28,12 @@ function picture_part(model, say, signal) {
     const [own, theirs] = [element("span", { class: "cv-meter cv-own" }), element("span", { class: "cv-meter" })];
     const patch = element("img", { alt: "" });
     const photo = element("div", { class: "cv-photo" }, patch);
+    const ratio = element("span", { class: "cv-ratio cv-faint cv-numbers" });
+    const meters = element("div", { class: "cv-meters" },
+      element("span", { class: "cv-what" }, "picture"), own, reached, element("span", { class: "cv-what" }, element("span", { class: "cv-wordy" }, "best "), "photo"), theirs, against);
     const made = element("figure", { class: "cv-tile" }, canvas,
-      element("figcaption", {}, name, element("div", { class: "cv-compare" }, photo, element("div", { class: "cv-meters" }, own, reached, theirs, against))));
-    return { node: made, canvas, name, reached, photo, patch, against, own, theirs };
+      element("figcaption", {}, element("div", { class: "cv-titles" }, name, ratio), element("div", { class: "cv-compare" }, photo, meters)));
+    return { node: made, canvas, name, reached, photo, patch, against, own, theirs, ratio, last: undefined, number: 0 };
   };
   let newest = 0;
   const draw = async () => {
@@ -45,6 +48,7 @@ function picture_part(model, say, signal) {
       pictures.replaceChildren(...tiles.map((each) => each.node));
       pictures.style.setProperty("--cv-columns", String(Math.ceil(Math.sqrt(tiles.length))));
       pictures.dataset.count = String(tiles.length);
+      node.parentElement?.toggleAttribute("data-many", tiles.length > 4);
       show_best();
     }
     bitmaps.forEach((bitmap, place) => {
@@ -70,7 +74,7 @@ function picture_part(model, say, signal) {
         const key = `${photo.image}@${photo.position}`;
         if (!urls.has(key)) urls.set(key, [photo.jpeg, object_url(photo.jpeg, "image/jpeg", signal)]);
         set_attributes(each.patch, { src: urls.get(key)?.[1], alt: `Best photo: patch of ${photo.image}`, title: `${photo.image}, the best of ${photo.of} for this unit` });
-      } else if (photo.error) set_attributes(each.against, { title: photo.error });
+      }
     });
     compare();
   };
@@ -88,13 +92,16 @@ function picture_part(model, say, signal) {
       each.number = view.number;
       const most = Math.max(each.last ?? 0, photo.activation ?? 0, 1e-12);
       each.reached.textContent = each.last === undefined ? "" : short_number(each.last);
-      each.own.hidden = each.last === undefined;
       each.own.style.setProperty("--cv-share", String(Math.max(0, each.last ?? 0) / most));
-      each.theirs.hidden = !known;
       each.theirs.style.setProperty("--cv-share", String(Math.max(0, photo.activation ?? 0) / most));
-      const times = known && photo.activation > 0 && each.last > 0 ? ` (×${short_number(Number((each.last / photo.activation).toPrecision(2)))})` : "";
-      each.reached.textContent += times;
-      each.against.textContent = known ? `${short_number(photo.activation)} best photo` : photo.waiting ? `searching ${photo.of} photos…` : photo.error ? "no best photo" : "";
+      each.against.textContent = known ? short_number(photo.activation) : "";
+      each.node.dataset.answers = String(each.last !== undefined);
+      each.node.dataset.photo = String(known);
+      const times = known && photo.activation > 0 && each.last !== undefined ? each.last / photo.activation : null;
+      const [brief, wordy] = times !== null ? [`${short_number(Number(times.toPrecision(2)))} ×`, ` the best of ${photo.of} photos`]
+        : photo.waiting ? ["searching…", ` ${photo.of} photos`] : photo.error ? ["not searched", ": an error among the photos"] : ["", ""];
+      each.ratio.replaceChildren(brief, element("span", { class: "cv-wordy" }, wordy));
+      set_attributes(each.ratio, { title: photo.error ?? null });
     });
   };
   const progress = () => {
@@ -107,7 +114,7 @@ function picture_part(model, say, signal) {
     again.node.disabled = !view.images;
     const current = view.number === model.get("run").number;
     const total = view.total;
-    const left = view.left === null || view.left === undefined || state !== "running" ? "" : ` · ${seconds(view.left)} left`;
+    const left = view.left === null || view.left === undefined || view.step < 5 || state !== "running" ? "" : ` · ${seconds(view.left)} left`;
     counter.textContent = !current ? (active ? "starting…" : "") : total ? `step ${view.step} of ${total}${state === "paused" ? " · paused" : left}` : `${STATES[state]} · ${view.steps} steps`;
     bar.value = current && total ? view.step / total : 0;
     bar.style.visibility = active ? "visible" : "hidden";

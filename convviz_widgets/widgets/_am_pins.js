@@ -18,7 +18,8 @@ function pins_part(model, say, choose, signal) {
   const told = element("span", { class: "cv-hidden-text", role: "status", "aria-live": "polite" });
   const node = element("section", { class: "cv-kept", "aria-label": "Keep and compare" },
     element("div", { class: "cv-run", role: "toolbar", "aria-label": "Keep" }, pin.node, copy.node, save.node, gif.node, apng.node), told,
-    element("details", {}, element("summary", { ...KEYED }, "Code"), code), heading, shelf);
+    code);
+  const board = element("section", { class: "cv-board", "aria-label": "Pinned" }, heading, shelf);
 
   /** @param {string} text @param {{node: any}} button */
   const copied = async (text, button) => {
@@ -34,7 +35,7 @@ function pins_part(model, say, choose, signal) {
     for (const number of cards.keys()) if (!pins.some((/** @type {any} */ each) => each.number === number)) cards.delete(number);
     for (const each of pins) if (!cards.has(each.number)) cards.set(each.number, card(each));
     shelf.replaceChildren(...pins.map((/** @type {any} */ each) => cards.get(each.number)));
-    heading.hidden = shelf.hidden = pins.length === 0;
+    board.hidden = pins.length === 0;
   };
   const card = (/** @type {any} */ each) => {
     const name = each.objectives.length > 1 ? `${each.objectives[0]} and ${each.objectives.length - 1} more` : each.objectives[0];
@@ -59,6 +60,7 @@ function pins_part(model, say, choose, signal) {
   const ready = () => {
     const view = model.get("view");
     for (const each of [pin, copy, save, gif, apng]) each.node.disabled = !view.images;
+    code.hidden = !view.code;
     if (code.textContent !== view.code) code.textContent = view.code ?? "";
   };
   /** @param {any} message @param {DataView[]} buffers */
@@ -74,5 +76,5 @@ function pins_part(model, say, choose, signal) {
   on_change(model, ["view"], ready, signal);
   show();
   ready();
-  return { node };
+  return { node, board };
 }

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from convviz_widgets.core.errors import ConvvizError
 from convviz_widgets.core.step import Steps
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.lens import Lens
@@ -43,8 +42,8 @@ class BestPhotos:
             next(self._searches[layer])
         except StopIteration as end:
             self._found[layer] = end.value
-        except (ConvvizError, RuntimeError, OSError) as error:  # told beside the picture, which is made all the same
-            self._failed[layer] = str(error)
+        except Exception as error:  # noqa: BLE001 -- whatever the pictures raise: the run beside it goes on
+            self._failed[layer] = str(error) or type(error).__name__
         else:
             return False
         del self._searches[layer]

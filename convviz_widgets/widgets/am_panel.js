@@ -15,11 +15,12 @@ function render({ model, el }) {
   /** @param {any} message */
   const say = (message) => model.send(message);
   const knobs = knobs_part(model, gate, signal);
+  const pins = pins_part(model, say, gate.wish, signal);
   const root = element("div", { class: "cv cv-am", role: "group", "aria-label": `Activation maximization in ${model.get("network").name}` },
     element("div", { class: "cv-top" }, target_part(model, gate.wish, signal).node),
     problem_box(model, signal),
-    element("div", { class: "cv-bench" }, picture_part(model, say, signal).node, knobs.node),
-    pins_part(model, say, gate.wish, signal).node);
+    element("div", { class: "cv-bench" }, picture_part(model, say, signal).node, element("div", { class: "cv-side" }, knobs.node, pins.node)),
+    pins.board);
   on_change(model, ["run", "view", "problem"], () => {
     const busy = gate.busy();
     gate.settle();

@@ -131,6 +131,7 @@ class ActivationMaximizationPanel(Widget):
         steps: int | None = None,
         **traits: Any,
     ) -> None:
+        self._worker = worker_of(lens)  # first, as `close` needs it also after an error below
         self.lens = lens
         self.album = Album([] if images is None else images)
         self._generator = generator
@@ -142,7 +143,6 @@ class ActivationMaximizationPanel(Widget):
         self._run: Run | None = None
         self._runs = self._answered = self._told_best = self._fails = 0
         self._measured, self._searched = (0.0, 0.0), (0.0, 0.0)  # (moment, seconds it took)
-        self._worker = worker_of(lens)
         self._choice: Choice | None = None
         super().__init__(**traits)
         turned = {**self.knobs, **({} if steps is None else {"steps": steps})}
@@ -284,7 +284,10 @@ class ActivationMaximizationPanel(Widget):
         before = self._choice
         assert before is not None  # noqa: S101 -- set in the constructor; for the type checker
         recipe = am_menu.checked_recipe(message.get("recipe", before.recipe))
-        turned = {**(before.knobs if recipe == before.recipe else _kept(recipe, before.knobs)), **message.get("knobs", {})}
+        turned = {
+            **(before.knobs if recipe == before.recipe else _kept(recipe, before.knobs)),
+            **message.get("knobs", {}),
+        }
         choice = Choice(
             read_targets(self.lens, str(message["objective"])) if "objective" in message else before.objectives,
             recipe,

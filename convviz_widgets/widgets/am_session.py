@@ -158,8 +158,9 @@ class Session:
     @property
     def film(self) -> list[Pictures]:
         """Pictures (N, H, W, 3) of the run at even gaps, and the last."""
-        last = [] if self._present is None or self._film[-1:] == [self._present] else [self._present]
-        return [*self._film, *last]
+        if self._present is None or (self._film and np.array_equal(self._film[-1], self._present)):
+            return list(self._film)
+        return [*self._film, self._present]
 
     def run(self, ask: Ask, halt: threading.Event) -> Steps[Maximized | None]:
         """The steps of one leg; ``halt`` ends it before the next step, with the result so far.
