@@ -50,7 +50,7 @@ class BestPhotos:
         return True
 
     def told(self, units: tuple[Unit | None, ...]) -> list[dict[str, Any]]:
-        """For each unit {"activation", "image", "jpeg"}, {"waiting": True}, {"error"}, or {} where none is to be had."""
+        """For each unit {"activation", "image", "jpeg", "of"}, {"waiting", "of"}, {"error"}, or {} without photos."""
         return [self._told(unit) for unit in units]
 
     def _told(self, unit: Unit | None) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Shown:
         return code_of(self.legs, whole=self.whole, generator=generator)
 
     def as_result(self, lens: Lens) -> Maximized:
-        """The same as a result of the technique, for a run that was stopped; its trace is that of the mean objective."""
+        """The same as a result of the technique, for a run that was stopped; the traces are of the mean objective."""
         return Maximized(
             images=(self.images / np.float32(255)).astype(np.float32),
             activations=self.activations,

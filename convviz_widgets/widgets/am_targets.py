@@ -10,7 +10,7 @@ from convviz_widgets.methods.activation_maximization.notation import as_objectiv
 from convviz_widgets.methods.activation_maximization.objectives import Objective
 
 MOST = 36  # pictures in one optimisation: more are too small to see
-_RANGE = re.compile(r"(?:(?P<layer>[^:@\s][^:@]*):\s*)?(?P<first>\d+)\s*[-–]\s*(?P<last>\d+)")
+_RANGE = re.compile(r"(?:(?P<layer>[^:@\s][^:@]*):\s*)?(?P<first>\d+)\s*-\s*(?P<last>\d+)")
 _NUMBER = re.compile(r"\d+")
 _HALF_A_PLACE = re.compile(r"[^()]*@\s*\d+")
 ACCEPTED = (

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.render import film, grid
-from convviz_widgets.render.encode import Bytes, jpeg, png
+from convviz_widgets.render.encode import Bytes, jpeg, png, read
 from convviz_widgets.widgets.am_session import Shown
 
 POINTS = 400  # of the trace on their way to the browser; a chart has no more pixels
@@ -86,14 +86,12 @@ def file_of(kind: str, shown: Shown, frames: list[Bytes], lens: Lens, *, generat
 def sheet_of(shown: Shown) -> Bytes:
     """One picture as it is, several side by side with captions."""
     if len(shown.images) == 1:
-        return shown.images[0]
+        return np.asarray(shown.images[0])
     return grid.montage(list(shown.images), captions=captions_of(shown))
 
 
 def still_of(shown: Shown, best: list[dict[str, Any]]) -> Bytes:
     """The pictures, enlarged, with what they are below; for a single one the best photo's patch beside it."""
-    from convviz_widgets.render.encode import read
-
     pictures = [_enlarged(each, STILL_SIDE) for each in shown.images]
     captions = captions_of(shown)
     if len(pictures) == 1 and best and "jpeg" in best[0]:
@@ -114,4 +112,5 @@ def _or_none(activations: npt.NDArray[np.float32]) -> list[float | None]:
 
 def _enlarged(picture: Bytes, side: int) -> Bytes:
     times = max(1, -(-side // max(picture.shape[:2])))
-    return picture.repeat(times, axis=0).repeat(times, axis=1)
+    enlarged: Bytes = picture.repeat(times, axis=0).repeat(times, axis=1)
+    return enlarged
