@@ -105,7 +105,9 @@ function slider_row(knob, turn, signal) {
   const back = tool_button(`Reset ${name}`, "back", () => turn(null), signal, { quiet: true, bare: true, title: "Back to the recipe's value" });
   const node = element("div", { class: "cv-knob", "data-knob": knob.name }, label, range, number, back.node);
   let given = NaN;
+  let current = NaN;
   const tell = (/** @type {number} */ value) => {
+    current = value;
     number.value = String(value);
     range.style.setProperty("--cv-share", String((Number(range.value) - scale.min) / (scale.max - scale.min)));
     set_attributes(range, { "aria-valuetext": `${short_number(value)} ${knob.unit}`.trim() });
@@ -116,10 +118,17 @@ function slider_row(knob, turn, signal) {
     node.dataset.turned = String(value !== given);
     turn(value);
   }, { signal });
-  number.addEventListener("change", () => {
+  const typed = () => {
     const value = Number(number.value);
     if (number.value === "" || !Number.isFinite(value)) turn(null);
-    else turn(knob.whole ? Math.round(value) : value);
+    else if (value !== current) turn(knob.whole ? Math.round(value) : value);
+    current = value;
+  };
+  number.addEventListener("change", typed, { signal });
+  number.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    typed();
   }, { signal });
   range.addEventListener("dblclick", () => turn(null), { signal });
   range.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
@@ -130,6 +139,7 @@ function slider_row(knob, turn, signal) {
   /** Shows a value; ``base`` is the recipe's. @param {number} value @param {number} base */
   const set = (value, base) => {
     given = base;
+    if (document.activeElement === number && number.value !== String(current)) return; // it is being typed
     range.value = String(scale.place(value));
     node.dataset.turned = String(value !== base);
     back.node.style.visibility = value === base ? "hidden" : "visible";
