@@ -45,6 +45,7 @@ function knobs_part(model, gate, signal) {
       const base = chosen.knobs[knob.name] ?? knob.low;
       rows.get(knob.name).set(turned[knob.name] ?? base, base);
     }
+    if (knobs.some((/** @type {any} */ knob) => knob.name in turned && unused.contains(rows.get(knob.name).node))) more.open = true;
     if (document.activeElement !== seed) seed.value = String(model.get("seed"));
     scratch.checked = model.get("from_scratch");
   };

@@ -115,7 +115,7 @@ function picture_part(model, say, signal) {
     const current = view.number === model.get("run").number;
     const total = view.total;
     const left = view.left === null || view.left === undefined || view.step < 5 || state !== "running" ? "" : ` · ${seconds(view.left)} left`;
-    counter.textContent = !current ? (active ? "starting…" : "") : total ? `step ${view.step} of ${total}${state === "paused" ? " · paused" : left}` : `${STATES[state]} · ${view.steps} steps`;
+    counter.textContent = !current ? (active ? "starting…" : "") : total ? `step ${view.step}/${total}${state === "paused" ? " · paused" : left}` : `${STATES[state]} · ${view.steps} steps`;
     bar.value = current && total ? view.step / total : 0;
     bar.style.visibility = active ? "visible" : "hidden";
     const words = `${STATES[state]}${state === "done" || state === "stopped" ? `: ${model.get("objective")} after ${view.steps ?? 0} steps` : ""}`;

@@ -8,7 +8,8 @@ function pins_part(model, say, choose, signal) {
     say({ kind: "file", format, ...(number === undefined ? {} : { number }) });
   };
   const pin = tool_button("Pin", "pin", () => say({ kind: "pin" }), signal, { title: "Keep this picture below, to compare others with" });
-  const copy = tool_button("Copy as code", "copy", () => copied(model.get("view").code ?? "", copy), signal, { title: "The code that makes this picture again" });
+  const copy = tool_button("Code", "copy", () => copied(model.get("view").code ?? "", copy), signal, { title: "Copy as code: what makes this picture again" });
+  copy.node.setAttribute("aria-label", "Copy as code");
   const save = tool_button("PNG", "save", () => file("png"), signal, { title: "Save the picture, with what made it in its metadata" });
   const gif = tool_button("GIF", "film", () => file("gif"), signal, { title: "Save a film of the run" });
   const apng = tool_button("APNG", "film", () => file("apng"), signal, { title: "Save a film of the run, every pixel exact" });

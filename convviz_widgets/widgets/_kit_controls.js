@@ -31,7 +31,8 @@ function tool_button(label, picture, press, signal, look = {}) {
     if (shown === text + drawn) return;
     shown = text + drawn;
     node.replaceChildren(icon(drawn), ...(look.bare ? [] : [element("span", {}, text)]));
-    set_attributes(node, { title: title ?? (look.bare ? text : null), "aria-label": look.bare ? text : null });
+    set_attributes(node, { title: title ?? (look.bare ? text : null) });
+    if (look.bare) set_attributes(node, { "aria-label": text });
   };
   show(label, picture);
   node.addEventListener("click", press, { signal });

@@ -40,7 +40,7 @@ def runs(root: Locator, lab: Lab) -> None:
     """A run that would take long is under way and seen."""
     lab.kernel(LONG)
     is_in(root, "running")
-    expect(root.locator(".cv-counter")).to_contain_text("of 1500", timeout=20_000)
+    expect(root.locator(".cv-counter")).to_contain_text("/1500", timeout=20_000)
 
 
 def value(lab: Lab, expression: str) -> str:
