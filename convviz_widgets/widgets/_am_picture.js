@@ -7,7 +7,7 @@ function picture_part(model, say, signal) {
   const pictures = element("div", { class: "cv-pictures" });
   const nothing = element("p", { class: "cv-nothing cv-faint" }, "Nothing yet. Choose a unit, or press Run.");
   const state_of = () => /** @type {keyof typeof STATES} */ (model.get("run").state ?? "idle");
-  const main = tool_button("Run", "play", () => say({ kind: { running: "pause", paused: "resume" }[state_of()] ?? "restart" }), signal);
+  const main = tool_button("Run", "play", () => say({ kind: { running: "pause", paused: "resume", done: "resume", stopped: "resume" }[state_of()] ?? "restart" }), signal);
   main.node.classList.add("cv-main");
   const stop = tool_button("Stop", "stop", () => say({ kind: "stop" }), signal, { title: "End the run and keep the picture" });
   const again = tool_button("Restart", "again", () => say({ kind: "restart" }), signal, { bare: true, title: "Begin from scratch" });
@@ -109,7 +109,7 @@ function picture_part(model, say, signal) {
     const state = state_of();
     node.dataset.state = state;
     const active = state === "running" || state === "paused";
-    main.show(...(/** @type {[string, string]} */ ({ running: ["Pause", "pause"], paused: ["Resume", "play"] }[state] ?? ["Run", "play"])));
+    main.show(...(/** @type {[string, string]} */ ({ running: ["Pause", "pause"], paused: ["Resume", "play"], stopped: ["Continue", "play"], done: ["Continue", "play"] }[state] ?? ["Run", "play"])));
     stop.node.disabled = !active;
     again.node.disabled = !view.images;
     const current = view.number === model.get("run").number;

@@ -131,7 +131,7 @@ class ActivationMaximizationPanel(Widget):
         self._control("pause")
 
     def resume(self) -> None:
-        """Lets a paused run go on where it was."""
+        """Lets a paused run go on where it was; after the end of one, as many steps again from its pictures."""
         self._control("resume")
 
     def stop(self) -> None:

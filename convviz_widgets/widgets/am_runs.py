@@ -139,15 +139,20 @@ class Runs:
             self.current.job.pause()
 
     def resume(self) -> None:
-        """Lets a paused run go on."""
-        if self.current is not None and self.current.job is not None:
-            self.current.job.resume()
+        """Lets a paused run go on; after its end another begins from its pictures."""
+        run = self.current
+        if run is not None and run.ending:
+            self.begin(run.choice, fresh=False)
+        elif run is not None and run.job is not None:
+            run.job.resume()
 
     def stop(self) -> None:
         """Ends the run after the step under way; its pictures stay."""
-        if self.current is not None:
-            self.current.halt.set()
-        self.resume()
+        run = self.current
+        if run is not None:
+            run.halt.set()
+            if run.job is not None:
+                run.job.resume()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the run has ended; says whether it has."""

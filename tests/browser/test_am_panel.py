@@ -101,7 +101,7 @@ def test_a_unit_and_a_recipe_by_keyboard(panel: Locator, lab: Lab) -> None:
     expect(knob).to_have_value(before)
     assert value(lab, "panel.wait(20) and panel.knobs") == "{'steps': 30}"
     assert page.locator(".jp-Cell").count() == 2  # no key reached the notebook
-    for name in ("Pin", "Copy as code", "PNG", "GIF", "APNG", "Run", "Restart"):
+    for name in ("Pin", "Copy as code", "PNG", "GIF", "APNG", "Continue", "Restart"):
         button(panel, name).focus()
         page.keyboard.press("Shift+Tab")
         page.keyboard.press("Tab")
@@ -168,6 +168,9 @@ def test_pause_resume_stop_and_restart(panel: Locator, lab: Lab) -> None:
     expect(panel.locator(".cv-value")).to_contain_text("stopped by hand")
     expect(button(panel, "Stop")).to_be_disabled()
     steps = int(value(lab, "panel.view['steps']"))
+    button(panel, "Continue").click()
+    is_in(panel, "running")
+    lab.page.wait_for_function(f"() => Number(document.querySelector('.cv-pictures').dataset.steps) > {steps}")
     button(panel, "Restart").click()
     is_in(panel, "running")
     lab.page.wait_for_function(f"() => Number(document.querySelector('.cv-pictures').dataset.steps) < {steps}")

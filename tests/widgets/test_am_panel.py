@@ -269,6 +269,11 @@ def test_pause_resume_stop_restart(panel: ActivationMaximizationPanel) -> None:
     steps = panel.view["steps"]
     assert 0 < steps < LONG + 5
     assert panel.result.traces.shape == (steps, 1)
+    panel.knobs = {"steps": 4}
+    settled(panel)
+    panel.resume()
+    assert settled(panel).view["steps"] == steps + 8
+    panel.knobs = {"steps": LONG}
     panel.restart()
     until(lambda: panel.run["state"] == "running" and panel.view["number"] == panel._runs.current.number)
     assert panel.view["steps"] < steps
