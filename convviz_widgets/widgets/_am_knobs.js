@@ -26,7 +26,7 @@ function knobs_part(model, gate, signal) {
   const lay = (chosen) => {
     if (laid === chosen.name) return;
     laid = chosen.name;
-    const takes = (/** @type {any} */ knob) => knob.always || Boolean(chosen.knobs[knob.name]) || knob.name in model.get("knobs");
+    const takes = (/** @type {any} */ knob) => chosen.used.includes(knob.name) || knob.name in model.get("knobs");
     used.replaceChildren(...knobs.filter(takes).map((/** @type {any} */ knob) => rows.get(knob.name).node));
     const rest = knobs.filter((/** @type {any} */ knob) => !takes(knob));
     unused.replaceChildren(...rest.map((/** @type {any} */ knob) => rows.get(knob.name).node));

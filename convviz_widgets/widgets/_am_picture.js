@@ -15,9 +15,10 @@ function picture_part(model, say, signal) {
   const bar = element("progress", { max: 1, value: 0, "aria-label": "Steps done" });
   const trace = growing_line("Objective");
   const value = element("p", { class: "cv-value cv-numbers cv-faint" });
+  const note = element("p", { class: "cv-note", role: "note" });
   const told = element("p", { class: "cv-hidden-text", role: "status", "aria-live": "polite" });
   const node = element("section", { class: "cv-made", "aria-label": "Synthesised pictures" }, nothing, pictures,
-    element("div", { class: "cv-run", role: "toolbar", "aria-label": "Run" }, main.node, stop.node, again.node, counter), bar, trace.node, value, told);
+    element("div", { class: "cv-run", role: "toolbar", "aria-label": "Run" }, main.node, stop.node, again.node, counter), bar, trace.node, value, note, told);
 
   /** @type {ReturnType<typeof tile>[]} */
   let tiles = [];
@@ -126,7 +127,9 @@ function picture_part(model, say, signal) {
     if (!view.trace) return;
     const share = view.total ? view.steps / (view.steps + view.total - view.step) : 1;
     trace.draw(as_floats(view.trace), view.joints, share);
-    value.textContent = [view.value === null ? "" : `objective ${short_number(view.value)}`, view.note].filter(Boolean).join(" · ");
+    value.textContent = view.value === null ? "" : `objective ${short_number(view.value)}`;
+    note.textContent = view.note;
+    note.hidden = !view.note;
   };
   on_change(model, ["view"], draw, signal);
   on_change(model, ["view"], chart, signal);

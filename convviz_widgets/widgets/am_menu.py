@@ -7,7 +7,7 @@ from convviz_widgets.core.errors import BadType, unknown_name
 from convviz_widgets.core.knob import Knob, knobs
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.activation_maximization.activation_maximization import activation_maximization
-from convviz_widgets.methods.activation_maximization.recipes import RECIPES
+from convviz_widgets.methods.activation_maximization.recipes import RECIPES, Recipe
 
 KNOBS: Mapping[str, Knob] = {name: knob for name, (knob, _) in knobs(activation_maximization.steps).items()}
 ALWAYS = ("steps", "size", "step_size")  # turned with every recipe
@@ -23,7 +23,13 @@ def outline(lens: Lens) -> dict[str, Any]:
             for layer in lens.layers.values()
         ],
         "recipes": [
-            {"name": each.name, "summary": each.summary, "source": each.source, "knobs": dict(each.knobs)}
+            {
+                "name": each.name,
+                "summary": each.summary,
+                "source": each.source,
+                "knobs": {**each.knobs, "size": each.knobs["size"] or lens.input_shape[1]},
+                "used": used(each),
+            }
             for each in RECIPES.values()
         ],
         "knobs": [
@@ -35,11 +41,18 @@ def outline(lens: Lens) -> dict[str, Any]:
                 "unit": knob.unit,
                 "help": knob.help,
                 "whole": name in _WHOLE,
-                "always": name in ALWAYS,
             }
             for name, knob in KNOBS.items()
         ],
     }
+
+
+def used(recipe: Recipe) -> list[str]:
+    """The knobs that a recipe turns on: what is 0 is off, and how often to blur matters only where there is a blur."""
+    off = {name for name, value in recipe.knobs.items() if not value}
+    if "blur" in off:
+        off.add("blur_every")
+    return [name for name in KNOBS if name in ALWAYS or name not in off]
 
 
 def checked_recipe(name: str) -> str:
@@ -80,13 +93,9 @@ def _names(lens: Lens, channels: int) -> list[str]:
 
 
 def _counted() -> frozenset[str]:
-    """The knobs that take whole numbers alone: by their type, or because they count steps or pixels."""
+    """The knobs that take whole numbers alone."""
     hints = get_type_hints(activation_maximization.steps)
-    return frozenset(
-        name
-        for name, knob in KNOBS.items()
-        if float not in getattr(hints[name], "__args__", (hints[name],)) or name in ("steps", "size", "blur_every")
-    )
+    return frozenset(name for name in KNOBS if float not in getattr(hints[name], "__args__", (hints[name],)))
 
 
 _WHOLE = _counted()

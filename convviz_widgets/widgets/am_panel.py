@@ -10,7 +10,7 @@ from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.jobs.progress import Progress
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.methods.activation_maximization.activation_maximization import Maximized
+from convviz_widgets.methods.activation_maximization.result import Maximized
 from convviz_widgets.widgets import am_menu, am_view, picking
 from convviz_widgets.widgets.album import Album
 from convviz_widgets.widgets.am_choice import ASKED, Choice, first_choice
@@ -257,7 +257,7 @@ class ActivationMaximizationPanel(Widget):
             self._tell()
             return
         view = am_view.view_of(shown, running=progress is not None, generator=self._own_generator)
-        view["number"], view["step"] = run.number, shown.legs[-1][1]
+        view["number"], view["step"] = run.number, shown.legs[-1][1] if progress is None else progress.index
         view["total"] = None if progress is None else progress.total
         view["left"] = None if progress is None else progress.seconds_left
         with self._lock:

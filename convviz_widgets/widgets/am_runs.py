@@ -10,7 +10,7 @@ from convviz_widgets.jobs.job import Job
 from convviz_widgets.jobs.progress import Progress
 from convviz_widgets.jobs.worker import worker_of
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.methods.activation_maximization.activation_maximization import Maximized
+from convviz_widgets.methods.activation_maximization.result import Maximized
 from convviz_widgets.widgets.album import Album
 from convviz_widgets.widgets.am_best import BestPhotos
 from convviz_widgets.widgets.am_choice import Choice

@@ -13,8 +13,10 @@ import torch
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.methods.activation_maximization.activation_maximization import Maximized, activation_maximization
+from convviz_widgets.methods.activation_maximization.activation_maximization import activation_maximization
 from convviz_widgets.methods.activation_maximization.objectives import Objective
+from convviz_widgets.methods.activation_maximization.recipes import RECIPES
+from convviz_widgets.methods.activation_maximization.result import Maximized
 from convviz_widgets.render.encode import pixels
 from convviz_widgets.render.film import thinned
 
@@ -56,7 +58,7 @@ class Shown:
         legs: what was asked, and how many steps of it were done, one after another; each but the first goes on from the
             pictures before.
         whole: whether the last leg ran to its end.
-        activations: (N,) strongest answer of each unit to its picture; NaN where unknown or where there is no unit.
+        activations: (N,) what each unit answers to its picture; NaN where that is not known yet.
         trace: (steps,) mean objective.
         joints: places in the trace where a leg begins.
         note: why the run ended early, or "".
@@ -113,11 +115,11 @@ def code_of(legs: tuple[tuple[Ask, int], ...], *, whole: bool, generator: bool =
         whole: whether the last leg ran to its end, so that its number of steps need not be said.
         generator: whether a generator of the notebook's own takes part.
     """
-    turned = [
-        dict(ask.knobs) if whole and place == len(legs) - 1 else {**ask.knobs, "steps": steps}
-        for place, (ask, steps) in enumerate(legs)
-    ]
     ask = legs[-1][0]
+    legs = tuple(leg for leg in legs if leg[1]) or ((ask, 1),)
+    turned = [{**each.knobs, "steps": steps} for each, steps in legs]
+    if whole:
+        turned[-1] = dict(ask.knobs)
     fixed = f"lens, {ask.objective!r}, recipe={ask.recipe!r}"
     rest = f"seed={ask.seed}" + (", generator=generator" if generator else "")
     if len(legs) == 1:
@@ -127,7 +129,7 @@ def code_of(legs: tuple[tuple[Ask, int], ...], *, whole: bool, generator: bool =
         "import numpy as np\n\n"
         f"start = None\nfor knobs in [\n{rows}]:\n"
         f"    result = cv.activation_maximization({fixed}, start=start, {rest}, **knobs)\n"
-        "    start = np.round(result.images * 255) / 255  # each leg goes on from pictures of 8 bits\n"
+        "    start = np.rint(result.images * 255).astype(np.uint8)  # each leg goes on from pictures of 8 bits\n"
         "result"
     )
 
@@ -149,6 +151,7 @@ class Session:
         self._present: Pictures | None = None
         self._film: list[Pictures] = []
         self._every = 1
+        self._whole = False
 
     @property
     def present(self) -> Pictures | None:
@@ -173,18 +176,16 @@ class Session:
         work = activation_maximization.steps(
             self._lens, ask.objective, recipe=ask.recipe, seed=ask.seed, start=start, **extra, **_typed(ask.knobs)
         )
-        begun = False
+        done, total = 0, None
         with closing(work):
-            while not halt.is_set():
+            while not halt.is_set() or done == 1:  # the first step's picture is the start itself
                 try:
                     step = next(work)
                 except StopIteration as end:
-                    result: Maximized = end.value
-                    self._present = np.stack([pixels(each) for each in result.images])
-                    return result
-                if not begun:
+                    return self._finish(ask, end.value, total, fresh=start is None and done == 0)
+                done, total = step.index, step.total
+                if done == 1:
                     self._begin(ask, fresh=start is None)
-                    begun = True
                 self._note(ask, step)
                 yield step
                 self._beside()
@@ -216,56 +217,70 @@ class Session:
         shown = None if result is None else self.shown(ask)
         if shown is None or result is None:
             return None
-        return replace(shown, whole=not result.stopped, activations=result.activations, note=result.stopped)
+        return replace(shown, whole=self._whole, activations=result.activations, note=result.stopped)
 
-    def _start(self, ask: Ask) -> npt.NDArray[np.float32] | None:
-        """The present pictures in [0, 1] where the run goes on from them."""
-        before = self._legs[-1][0] if self._legs else None
-        if ask.fresh or self._present is None or before is None:
+    def _start(self, ask: Ask) -> Pictures | None:
+        """The present pictures where the run goes on from them."""
+        if ask.fresh or not self._legs or RECIPES[ask.recipe].parametrization == "code":
             return None
+        before = self._legs[-1][0]
         if (before.objectives, before.recipe, before.seed) != (ask.objectives, ask.recipe, ask.seed):
             return None
-        return (self._present / np.float64(255)).astype(np.float32)
+        return self._present if any(steps for _, steps in self._legs) else None
 
     def _begin(self, ask: Ask, *, fresh: bool) -> None:
         if fresh:
             self._legs, self._trace, self._joints = [], [], []
-            self._film, self._every = [], 1
+            self._film, self._every, self._present = [], 1, None
+        elif self._legs[-1][1] == 0:  # called off before it changed anything
+            self._legs.pop()
+            self._joints.pop()
         self._legs.append((ask, 0))
         self._joints.append(len(self._trace))
 
     def _note(self, ask: Ask, step: Step) -> None:
-        self._legs[-1] = (ask, step.index)
+        """Takes a step over. Its pictures are those before its change: so many steps lead to them, less one."""
+        self._legs[-1] = (ask, step.index - 1)
         if step.headline is not None:
             self._trace.append(step.headline)
-        self._present = step.preview
-        if (sum(steps for _, steps in self._legs) - 1) % self._every == 0:
+        if step.index > 1 or self._present is None:
+            self._present = step.preview
+        if sum(steps for _, steps in self._legs) % self._every == 0:
             self._film.append(step.preview)
         if len(self._film) > FILM_FRAMES:
             self._film = thinned(self._film, FILM_FRAMES)
             self._every *= 2
 
+    def _finish(self, ask: Ask, result: Maximized, total: int | None, *, fresh: bool) -> Maximized:
+        """Takes over what a leg came to; it may have ended early, at its last pictures that were sound."""
+        if fresh or not self._legs or self._legs[-1][0] is not ask:
+            self._begin(ask, fresh=fresh)
+        count = len(result.traces)
+        self._whole = count == total
+        self._legs[-1] = (ask, count if self._whole else max(0, count - 1))
+        self._present = np.stack([pixels(each) for each in result.images])
+        return result
+
 
 def measure(lens: Lens, images: Pictures, objectives: tuple[Objective, ...]) -> npt.NDArray[np.float32]:
-    """The strongest answer of each objective's unit to its picture, (N,); NaN where there is no unit.
+    """What each objective's unit answers to its picture, (N,), as `Maximized.activations` has it.
 
     Args:
         lens: the network.
         images: (N, H, W, 3) uint8.
-        objectives: one per picture.
+        objectives: one per picture, resolved.
     """
-    units = [each.unit for each in objectives]
-    layers = {unit.layer for unit in units if unit is not None}
-    if not layers:
-        return np.full(len(images), np.nan, np.float32)
     batch = torch.from_numpy(np.moveaxis(images, -1, 1).astype(np.float32) / 255)
-    if lens.input_shape[0] == 1:
-        batch = batch.mean(1, keepdim=True)
+    if lens.preprocess.channels != 3:
+        batch = batch.mean(1, keepdim=True).expand(-1, lens.preprocess.channels, -1, -1)
+    layers = {name for each in objectives for name in each.layers}
     found = lens.record(lens.preprocess.normalize(batch), layers)
-    values = [
-        float("nan") if unit is None else float(found[unit.layer][place, unit.channel].max())
-        for place, unit in enumerate(units)
-    ]
+    values = []
+    for place, objective in enumerate(objectives):
+        own = {name: found[name][place : place + 1] for name in objective.layers}
+        unit = objective.unit
+        channel = unit is not None and unit.position is None
+        values.append(float(own[unit.layer][0, unit.channel].max() if channel else objective.value(own)[0]))  # type: ignore[union-attr]
     return np.array(values, np.float32)
 
 

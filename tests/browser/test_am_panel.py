@@ -165,7 +165,7 @@ def test_pause_resume_stop_and_restart(panel: Locator, lab: Lab) -> None:
     expect(panel.locator(".cv-counter")).not_to_have_text(held)
     button(panel, "Stop").click()
     is_in(panel, "stopped")
-    expect(panel.locator(".cv-value")).to_contain_text("stopped by hand")
+    expect(panel.locator(".cv-note")).to_have_text("stopped by hand")
     expect(button(panel, "Stop")).to_be_disabled()
     steps = int(value(lab, "panel.view['steps']"))
     button(panel, "Continue").click()
