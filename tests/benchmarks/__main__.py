@@ -1,9 +1,11 @@
-"""Prints the ratios: ``python -m tests.benchmarks [quick]``."""
+"""Prints the ratios: ``python -m tests.benchmarks [quick] [NAME ...]``, where names are those of the files here."""
 
 import sys
+from importlib import import_module
 
-from tests.benchmarks.foundation import rows
-
-for row in rows(quick="quick" in sys.argv[1:]):
-    sys.stdout.write(f"{row}\n")
-    sys.stdout.flush()
+SUITES = ("foundation", "activation_maximization")
+wanted = [name for name in SUITES if name in sys.argv[1:]] or SUITES
+for name in wanted:
+    for row in import_module(f"tests.benchmarks.{name}").rows(quick="quick" in sys.argv[1:]):
+        sys.stdout.write(f"{row}\n")
+        sys.stdout.flush()

@@ -89,7 +89,7 @@ def first_layer(lens: Lens, *, steps: Annotated[int, COUNT] = 96, seed: int = 0)
 
     Example:
         >>> first_layer(Lens.load("mini"), steps=4).count
-        {'colour': 21, 'black and white': 3}
+        {'colour': 24, 'black and white': 0}
 
     Args:
         lens: the network.

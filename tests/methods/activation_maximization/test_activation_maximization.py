@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 import convviz_widgets as cv
@@ -17,6 +18,20 @@ from convviz_widgets.methods.activation_maximization.recipes import RECIPES
 from tests.networks import ALL, pictures, settle
 
 CLIMBED = sorted(set(ALL) - {"failing"})
+FAMILIES = (
+    *(
+        "alexnet",
+        "vgg11",
+        "squeezenet1_0",
+        "resnet18",
+        "googlenet",
+        "densenet121",
+        "mobilenet_v2",
+        "mobilenet_v3_small",
+    ),
+    *("shufflenet_v2_x0_5", "mnasnet0_5", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "inception_v3"),
+)
+INITIAL = dict.fromkeys(("googlenet", "inception_v3"), {"init_weights": False})
 GROWING = [name for name, recipe in RECIPES.items() if recipe.parametrization != "code"]
 
 
@@ -57,6 +72,18 @@ def test_the_objective_rises_on_every_network(name: str) -> None:
         liveliest = int(maps.transpose(0, 1).flatten(1).amax(1).argmax())
         grown = cv.activation_maximization(lens, f"{layer.name}:{liveliest}", recipe=recipe, steps=20)
         assert grown.trace[-3:].mean() > grown.trace[:3].mean(), (layer.name, recipe, grown.stopped)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_it_climbs_on_every_family_of_torchvision(name: str) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        lens = Lens(torchvision.models.get_model(name, weights=None, **INITIAL.get(name, {})), input_size=80)
+    maps = [layer for layer in lens.layers.values() if layer.is_map and layer.shape[1] > 3]
+    middle = maps[len(maps) // 2]
+    unit = int(lens.activations(pictures(1, (3, 80, 80)), middle.name)[0].flatten(1).amax(1).argmax())
+    grown = cv.activation_maximization(lens, f"{middle.name}:{unit}", recipe="simonyan", steps=3)
+    assert grown.trace[-1] > grown.trace[0]
 
 
 @pytest.mark.parametrize("recipe", GROWING)
