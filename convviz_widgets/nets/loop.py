@@ -67,6 +67,7 @@ def train_steps(
     checkpoint: str | os.PathLike[str] | None = None,
     recorders: Sequence[Recorder] = (),
     snapshots: Collection[int] = (),
+    about: str = "",
 ) -> Steps[Progress]:
     """Trains a model in place, one `Step` per batch with its loss as the headline.
 
@@ -81,17 +82,18 @@ def train_steps(
         checkpoint: file to resume from and write to after each epoch.
         recorders: called after each epoch.
         snapshots: epochs after which the weights are also kept beside the checkpoint.
+        about: whatever else the outcome depends on, such as weights of losses; kept with the recipe.
 
     Returns:
         The losses by epoch.
 
     Raises:
         BadValue: the loss became NaN or infinite (the checkpoint keeps the last good epoch), or the checkpoint belongs
-            to another recipe.
+            to another recipe or was written with another ``about``.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     file = Path(checkpoint) if checkpoint is not None else None
-    progress, randomness = _begin(model, optimizer, recipe, file)
+    progress, randomness = _begin(model, optimizer, _text(recipe, about), recipe.seed, file)
     batches = math.ceil(count / recipe.batch_size)
     total = batches * recipe.epochs
     device = next(model.parameters()).device
@@ -108,7 +110,7 @@ def train_steps(
                 _check_loss(losses[-1], progress, recipe, file)
                 yield Step(step + 1, total, losses[-1], f"epoch {progress.epochs + 1} of {recipe.epochs}")
             progress.losses.append(sum(losses) / len(losses))
-            _end_epoch(model, optimizer, recipe, progress, randomness, file, snapshots)
+            _end_epoch(model, optimizer, _text(recipe, about), progress, randomness, file, snapshots)
             for recorder in recorders:
                 recorder(model.eval(), progress.epochs)
     finally:
@@ -151,16 +153,20 @@ class _own_randomness:  # noqa: N801 -- used as a context
         torch.set_rng_state(self._callers)
 
 
+def _text(recipe: Recipe, about: str) -> str:
+    return json.dumps(asdict(recipe)) + (f" {about}" if about else "")
+
+
 def _begin(
-    model: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, file: Path | None
+    model: nn.Module, optimizer: torch.optim.Optimizer, recipe: str, seed: int, file: Path | None
 ) -> tuple[Progress, dict[str, torch.Tensor]]:
     if file is None or not file.exists():
-        return Progress(), {"cpu": torch.Generator().manual_seed(recipe.seed).get_state()}
+        return Progress(), {"cpu": torch.Generator().manual_seed(seed).get_state()}
     saved = torch.load(file, map_location="cpu", weights_only=True)
-    if saved["recipe"] != json.dumps(asdict(recipe)):
+    if saved["recipe"] != recipe:
         raise BadValue(
-            f"{file} was written by another recipe: {saved['recipe']}; now: {json.dumps(asdict(recipe))}. Use the same "
-            "one, or another file."
+            f"{file} was written by another recipe: {saved['recipe']}; now: {recipe}. Use the same one, or another "
+            "file."
         )
     model.load_state_dict(saved["model"])
     optimizer.load_state_dict(saved["optimizer"])
@@ -180,7 +186,7 @@ def _check_loss(loss: float, progress: Progress, recipe: Recipe, file: Path | No
 def _end_epoch(
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    recipe: Recipe,
+    recipe: str,
     progress: Progress,
     randomness: dict[str, torch.Tensor],
     file: Path | None,
@@ -189,7 +195,7 @@ def _end_epoch(
     if file is None:
         return
     state = {
-        "recipe": json.dumps(asdict(recipe)),
+        "recipe": recipe,
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "losses": progress.losses,

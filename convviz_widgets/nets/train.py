@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     """Trains, measures, writes; gives the card."""
     options = _parser().parse_args(arguments)
     work = Path(options.work or f"runs/{options.net}")
-    images, targets = _drawings(options.images, options.seed, work / "train.npz")
+    images, targets = drawings(options.images, options.seed, work / "train.npz")
     mean, std = _statistics(images)
     torch.manual_seed(options.seed)
     model = ARCHITECTURES[options.net](len(MiniBroden.class_names))
@@ -46,9 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         snapshots=options.snapshots,
         progress=True,
     )
-    state = {name: each.half() if each.is_floating_point() else each for name, each in model.state_dict().items()}
-    model.load_state_dict({name: each.float() if each.is_floating_point() else each for name, each in state.items()})
-    held_out = _drawings(options.held_out, HELD_OUT_SEED, work / "held_out.npz")
+    state = halve(model)
+    held_out = drawings(options.held_out, HELD_OUT_SEED, work / "held_out.npz")
     card = {
         "command": shlex.join(["python", "-m", "convviz_widgets.nets.train", *(arguments or sys.argv[1:])]),
         "held_out_accuracy": accuracy(model, *held_out, mean, std),
@@ -63,11 +62,22 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         "std": std,
         "class_names": list(MiniBroden.class_names),
     }
-    out = Path(options.out)
-    write_atomically(out / f"{options.net}.safetensors", lambda path: save_file(state, path))
-    text = json.dumps(card, indent=1)
-    write_atomically(out / f"{options.net}.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    write(Path(options.out), options.net, state, card)
     return card
+
+
+def halve(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights in half precision, as they ship; the model is given the rounded ones, to be measured with them."""
+    state = {name: each.half() if each.is_floating_point() else each for name, each in model.state_dict().items()}
+    model.load_state_dict({name: each.float() if each.is_floating_point() else each for name, each in state.items()})
+    return state
+
+
+def write(folder: Path, name: str, state: dict[str, torch.Tensor], card: dict[str, Any]) -> None:
+    """Writes NAME.safetensors and the card NAME.json, each whole."""
+    write_atomically(folder / f"{name}.safetensors", lambda path: save_file(state, path))
+    text = json.dumps(card, indent=1)
+    write_atomically(folder / f"{name}.json", lambda path: path.write_text(text + "\n", encoding="utf-8"))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _drawings(count: int, seed: int, file: Path) -> tuple[torch.Tensor, torch.Tensor]:
+def drawings(count: int, seed: int, file: Path) -> tuple[torch.Tensor, torch.Tensor]:
     """Images (N, 3, 96, 96) uint8 and targets (N,), drawn once and kept in a file."""
     digest = MiniBroden(count, seed).digest
     if file.exists():
@@ -100,11 +110,11 @@ def _drawings(count: int, seed: int, file: Path) -> tuple[torch.Tensor, torch.Te
     images = np.ascontiguousarray(np.concatenate([each for each, _ in drawn]).transpose(0, 3, 1, 2))
     targets = np.concatenate([each for _, each in drawn])
 
-    def write(path: Path) -> None:
+    def save(path: Path) -> None:
         with path.open("wb") as stream:
             np.savez(stream, images=images, targets=targets, digest=digest)
 
-    write_atomically(file, write)
+    write_atomically(file, save)
     return torch.from_numpy(images), torch.from_numpy(targets)
 
 
@@ -121,8 +131,9 @@ def _statistics(images: torch.Tensor) -> tuple[list[float], list[float]]:
     )  # type: ignore[return-value]
 
 
-def _normalized(images: torch.Tensor, mean: list[float], std: list[float]) -> torch.Tensor:
-    return (images.float() / 255 - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+def normalized(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """Pictures (N, 3, H, W) in [0, 1] as a network wants them: less the mean, by the standard deviation."""
+    return (images - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
 
 
 def _classification(images: torch.Tensor, targets: torch.Tensor, mean: list[float], std: list[float]) -> Any:
@@ -135,7 +146,7 @@ def _classification(images: torch.Tensor, targets: torch.Tensor, mean: list[floa
         dy, dx = (int(each) for each in torch.randint(0, 2 * SHIFT + 1, (2,), generator=generator))
         padded = F.pad(batch.float(), (SHIFT, SHIFT, SHIFT, SHIFT), mode="replicate")
         shifted = padded[:, :, dy : dy + batch.shape[2], dx : dx + batch.shape[3]]
-        return F.cross_entropy(model(_normalized(shifted, mean, std)), targets[indices])
+        return F.cross_entropy(model(normalized(shifted / 255, mean, std)), targets[indices])
 
     return objective
 
@@ -147,7 +158,7 @@ def accuracy(
     """Share of pictures (N, 3, H, W) uint8 whose highest score is the target's."""
     model.eval()
     right = [
-        (model(_normalized(part, mean, std)).argmax(1) == wanted).sum()
+        (model(normalized(part.float() / 255, mean, std)).argmax(1) == wanted).sum()
         for part, wanted in zip(torch.split(images, 250), torch.split(targets, 250), strict=True)
     ]
     return round(float(torch.stack(right).sum()) / len(images), 4)

@@ -97,6 +97,13 @@ def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
         train(model(), objective, len(X), Recipe(epochs=9), checkpoint=tmp_path / "c.pt")
 
 
+def test_a_checkpoint_of_other_loss_weights_is_refused(tmp_path: Path) -> None:
+    train(model(), objective, len(X), RECIPE, checkpoint=tmp_path / "c.pt", about="pixels 1")
+    with pytest.raises(BadValue, match=r"another recipe: .*pixels 1; now: .*pixels 2"):
+        train(model(), objective, len(X), RECIPE, checkpoint=tmp_path / "c.pt", about="pixels 2")
+    assert train(model(), objective, len(X), RECIPE, checkpoint=tmp_path / "c.pt", about="pixels 1").epochs == 4
+
+
 def test_a_kill_while_writing_leaves_the_old_file(tmp_path: Path) -> None:
     file = tmp_path / "kept"
     file.write_text("old")
