@@ -20,7 +20,10 @@ MAY_IMPORT = {
     "jobs": {"core"},
     "widgets": {"core", "render", "lens", "jobs", "methods"},
 }
-ONE_FILE_MAY = {("nets/train.py", "data")}  # the training command alone joins a network with its data
+ONE_FILE_MAY = {  # the training commands alone join a network with its data
+    ("nets/train.py", "data"),
+    ("nets/train_generator.py", "data"),
+}
 NEVER = {
     "core": {"numpy", "torch", "torchvision", "PIL", "plotly", "ipywidgets"},
     "render": {"torch", "torchvision", "ipywidgets"},
