@@ -26,7 +26,7 @@ from convviz_widgets.nets.train import HELD_OUT_SEED, drawings, halve, normalize
 
 CODE_LAYERS = {"mini": "relu6"}
 """Of each network that has a generator; the first dense layer, which Nguyen et al. 2016, section 3.2, found best."""
-FEATURES = {"mini": ("relu1", "pool2", "relu3", "pool5")}
+FEATURES = {"mini": ("relu3", "pool5")}
 """The layers whose activations are compared, besides the code."""
 
 
@@ -101,19 +101,19 @@ def _trained(
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m convviz_widgets.nets.train_generator", description=__doc__)
     parser.add_argument("net", choices=list(CODE_LAYERS))
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--images", type=int, default=8000, help="drawings to train on")
     parser.add_argument("--held-out", type=int, default=600, help="other drawings to measure on")
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--weight-decay", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=1, help="also of the drawings; the network was trained on seed 0")
     for name, value, text in (
-        ("pixels", 2.0, "weight of the pixels' loss"),
-        ("features", 1.0, "weight of the features' loss"),
-        ("code", 0.5, "weight of the code's loss"),
-        ("deceit", 0.03, "weight of the adversarial loss"),
-        ("penalty", 1.0, "weight of the opponent's gradient penalty"),
+        ("pixels", 4.0, "weight of the pixels' loss"),
+        ("features", 0.4, "weight of the features' loss"),
+        ("code", 0.3, "weight of the code's loss"),
+        ("deceit", 0.04, "weight of the adversarial loss"),
+        ("penalty", 3.0, "weight of the opponent's gradient penalty"),
     ):
         parser.add_argument(f"--{name}", type=float, default=value, help=text)
     parser.add_argument("--work", help="folder for checkpoints and drawings; default: runs/NET-generator")
