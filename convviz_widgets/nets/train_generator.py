@@ -196,6 +196,8 @@ def measure(
         ``code_error``: squared distance of the codes by the square of the wanted one.
         ``identified_by_pixels``, ``identified_by_code``: share of reconstructions that are nearer to their own picture,
         or its code, than to any of the others; by chance 1 / N.
+        ``nearer_by_pixels``, ``nearer_by_code``: share of pairs of a reconstruction and another picture in which the
+        reconstruction is nearer to its own; by chance 1 / 2.
         ``same_class``: share to which the network gives the class that it gives the picture.
         ``right_class``: share to which it gives the class that was drawn.
     """
@@ -215,16 +217,20 @@ def measure(
         "pixel_error": _rounded((picture - real).abs().mean()),
         "pixel_error_of_mean": _rounded((real.mean(0) - real).abs().mean()),
         "code_error": _rounded(_distance(torch.cat(again), torch.cat(codes))),
-        "identified_by_pixels": _identified(picture, real),
-        "identified_by_code": _identified(torch.cat(again), torch.cat(codes)),
+        **_told_apart("pixels", picture, real),
+        **_told_apart("code", torch.cat(again), torch.cat(codes)),
         "same_class": _rounded((torch.cat(seen) == torch.cat(classes)).float().mean()),
         "right_class": _rounded((torch.cat(seen) == targets).float().mean()),
     }
 
 
-def _identified(copies: torch.Tensor, originals: torch.Tensor) -> float:
-    nearest = torch.cdist(copies.flatten(1), originals.flatten(1)).argmin(1)
-    return _rounded((nearest == torch.arange(len(originals))).float().mean())
+def _told_apart(by: str, copies: torch.Tensor, originals: torch.Tensor) -> dict[str, float]:
+    distances = torch.cdist(copies.flatten(1), originals.flatten(1))
+    further = (distances > distances.diagonal()[:, None]).sum(1) / (len(originals) - 1)
+    return {
+        f"identified_by_{by}": _rounded((further == 1).float().mean()),
+        f"nearer_by_{by}": _rounded(further.mean()),
+    }
 
 
 def _rounded(value: torch.Tensor) -> float:

@@ -60,10 +60,12 @@ def test_it_is_frozen_but_lets_gradients_through_to_the_code() -> None:
 
 
 def test_reconstructions_are_nearest_to_their_own_picture(measured: dict[str, float]) -> None:
-    assert measured["identified_by_pixels"] > 0.5
-    assert measured["identified_by_code"] > 0.5
-    assert measured["pixel_error"] < 0.8 * measured["pixel_error_of_mean"]
-    assert measured["code_error"] < 0.5
+    assert measured["nearer_by_pixels"] > 0.7
+    assert measured["identified_by_pixels"] > 4 / COUNT, "four times chance: the code keeps little of colours and scene"
+    assert measured["nearer_by_code"] > 0.97
+    assert measured["identified_by_code"] > 0.6
+    assert measured["pixel_error"] < measured["pixel_error_of_mean"]
+    assert measured["code_error"] < 0.2
 
 
 def test_the_network_sees_the_same_class_in_them(measured: dict[str, float]) -> None:
@@ -85,12 +87,12 @@ def test_the_range_holds_real_codes_and_not_much_more(
     assert bool((shipped.code_low >= 0).all()), "codes are taken after a ReLU"
 
 
-def test_optimised_codes_within_the_range_raise_the_score_above_that_of_drawings(
+def test_optimised_codes_within_the_range_raise_scores_above_those_of_drawings(
     net: builtin.Builtin, held_out: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     shipped, classes = generator.load(), torch.arange(len(net.class_names))
     code = codes_of(net, held_out[0], shipped.code_layer).mean(0).repeat(len(classes), 1).requires_grad_()
-    optimizer = torch.optim.Adam([code], lr=0.05)
+    optimizer = torch.optim.Adam([code], lr=0.3)
     for _ in range(60):
         scores = activations(net, shipped(code), ["fc8"])["fc8"]
         optimizer.zero_grad()
@@ -98,9 +100,9 @@ def test_optimised_codes_within_the_range_raise_the_score_above_that_of_drawings
         optimizer.step()
         with torch.no_grad():
             code.clamp_(shipped.code_low, shipped.code_high)
-    assert bool((scores.argmax(1) == classes).all())
+    assert float((scores.argmax(1) == classes).float().mean()) > 0.6
     drawn = activations(net, held_out[0].float() / 255, ["fc8"])["fc8"].max(1).values
-    assert float(scores.diagonal().mean()) > float(drawn.mean())
+    assert float(scores.diagonal().mean()) > 1.2 * float(drawn.mean())
 
 
 def test_the_range_is_that_of_the_quantiles() -> None:
@@ -133,6 +135,7 @@ def test_the_measures_of_a_perfect_and_of_a_mistaken_generator(
     assert perfect["pixel_error"] == 0
     assert perfect["code_error"] == pytest.approx(0, abs=1e-4)
     assert perfect["identified_by_pixels"] == perfect["identified_by_code"] == perfect["same_class"] == 1
+    assert perfect["nearer_by_pixels"] == perfect["nearer_by_code"] == 1
     mistaken = measure(Memory(codes, images.roll(1, 0)), net, images, targets)  # type: ignore[arg-type]
     assert mistaken["identified_by_pixels"] == mistaken["identified_by_code"] == 0
     assert mistaken["same_class"] < 0.3
