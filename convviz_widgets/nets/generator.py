@@ -36,11 +36,13 @@ class Generator(nn.Module):
         channels: of the first map and after each upconvolution; the side doubles with each, from 6 pixels to 96.
 
     Attributes:
-        code_low, code_high: (K,) buffers, the range in which real codes lie; 0 and 1 until `set_range`.
+        code_low, code_high, code_mean: (K,) buffers, the range in which real codes lie, and their mean; 0, 1 and 0
+            until `set_range`.
     """
 
     code_low: torch.Tensor
     code_high: torch.Tensor
+    code_mean: torch.Tensor
 
     def __init__(
         self, code_length: int, code_layer: str, channels: tuple[int, int, int, int, int] = (96, 80, 48, 24, 12)
@@ -49,6 +51,7 @@ class Generator(nn.Module):
         self.code_length, self.code_layer = code_length, code_layer
         self.register_buffer("code_low", torch.zeros(code_length))
         self.register_buffer("code_high", torch.ones(code_length))
+        self.register_buffer("code_mean", torch.zeros(code_length))
         self.dense = nn.Sequential(
             nn.Linear(code_length, 256),
             nn.LeakyReLU(SLOPE),
@@ -75,10 +78,14 @@ class Generator(nn.Module):
         return self.paint(self.up(self.dense(code / self.code_high.mean()))).sigmoid()  # type: ignore[no-any-return]
 
     def set_range(self, codes: torch.Tensor, tail: float = 0.005) -> None:
-        """Sets the range of each number of the code to the quantiles ``tail`` and ``1 - tail`` of real codes (N, K)."""
+        """Sets the range of each number of the code to the quantiles ``tail`` and ``1 - tail`` of real codes (N, K).
+
+        Their mean is kept as well.
+        """
         low, high = torch.quantile(codes.float(), torch.tensor([tail, 1 - tail]), dim=0)
         self.code_low.copy_(low)
         self.code_high.copy_(high)
+        self.code_mean.copy_(codes.float().mean(0))
 
 
 def _normed(channels: int) -> tuple[nn.Module, nn.Module]:

@@ -109,11 +109,34 @@ def pick(lens: Any, photos: Photos) -> None:
     picker.close()
 
 
+def interruptible(steps: Generator[Any, None, Any], photos: Photos) -> Generator[Any, None, Any]:
+    """The steps of work that reads no photo, made to read one at each step."""
+    with contextlib.closing(steps):
+        for index, step in enumerate(steps):
+            photos[index]
+            yield step
+
+
+def maximize(lens: Any, photos: Photos) -> Generator[Any, None, Any]:
+    """With all that could touch a model: a start, redirected gradients, a generator's code."""
+    start = [photos[index] for index in range(4)]
+    yield from cv.activation_maximization.steps(lens, ["conv2:3"] * 4, start=start, steps=3)
+
+
+def grow_in_a_panel(lens: Any, photos: Photos) -> None:
+    panel = cv.ActivationMaximizationPanel(lens, "conv2:3", images=[photos[index] for index in range(4)], steps=3)
+    panel.wait(30)
+    panel.close()
+
+
 USES: dict[str, Work] = {
     "Lens": calls(every_call_of_the_lens),
     "scan": lambda lens, photos: cv.top_images.steps(lens, photos, "conv2", k=2),
     "top_images": lambda lens, photos: cv.top_images.steps(lens, photos, "conv2", k=2),
+    "activation_maximization": maximize,
+    "first_layer": lambda lens, photos: interruptible(cv.first_layer.steps(lens, steps=len(photos)), photos),
     "LayerPicker": calls(pick),
+    "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }
 TOUCH_NO_MODEL = {"Unit", "MiniBroden", "ImageFolder", "link", "ConvvizError"}
 

@@ -85,6 +85,7 @@ def test_the_range_holds_real_codes_and_not_much_more(
     assert float(inside.float().mean()) > 0.97
     assert bool((shipped.code_high <= 3 * codes.max()).all())
     assert bool((shipped.code_low >= 0).all()), "codes are taken after a ReLU"
+    assert float((codes.mean(0) - shipped.code_mean).norm() / shipped.code_mean.norm()) < 0.1
 
 
 def test_optimised_codes_within_the_range_raise_scores_above_those_of_drawings(
@@ -111,6 +112,7 @@ def test_the_range_is_that_of_the_quantiles() -> None:
     made.set_range(codes, tail=0.1)
     assert np.allclose(made.code_low, np.quantile(codes.numpy(), 0.1, axis=0), atol=1e-5)
     assert np.allclose(made.code_high, np.quantile(codes.numpy(), 0.9, axis=0), atol=1e-5)
+    assert np.allclose(made.code_mean, codes.numpy().mean(axis=0), atol=1e-5)
 
 
 class Memory(nn.Module):

@@ -66,6 +66,7 @@ def activation_maximization(
     scale: knob.Scale = None,
     rotate: knob.Rotate = None,
     crop: knob.Crop = None,
+    code_range: knob.CodeRange = None,
     diversity: knob.DiversityWeight = None,
 ) -> Steps[Maximized]:
     """Grows the image that a unit answers to most, from noise or from an image that is given.
@@ -104,6 +105,7 @@ def activation_maximization(
         scale: random change of size before each step, as a share.
         rotate: random turn before each step, in degrees.
         crop: the largest share of the side that a random cut leaves out.
+        code_range: share of the range of real codes that a generator's code may use.
         diversity: how strongly images of one unit push each other apart.
 
     Returns:

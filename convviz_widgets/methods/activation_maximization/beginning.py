@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from convviz_widgets.core.errors import BadValue, ConvvizError, UnsupportedModel
+from convviz_widgets.lens.device import on_device
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.activation_maximization.parametrizations import (
     Code,
@@ -19,8 +20,10 @@ from convviz_widgets.methods.activation_maximization.parametrizations import (
 )
 from convviz_widgets.methods.activation_maximization.recipes import Recipe
 from convviz_widgets.methods.activation_maximization.space import Space
+from convviz_widgets.nets import generator as shipped
 
 Size = tuple[int, int]
+FAINT_CODE = 0.1  # noise on the mean code, as a share of a third of the range
 SPREAD = 0.2  # standard deviation of starting noise in pixels
 
 
@@ -91,12 +94,9 @@ def write(
         generator: for codes.
     """
     if recipe.parametrization == "code":
-        if generator is None:
-            raise UnsupportedModel(
-                f"There is no generator for {lens.name}. One ships for Lens.load('mini'); for others hand over any "
-                "module from codes (N, K) to pictures (N, C, H, W) in [0, 1] as generator=..., or use another recipe."
-            )
-        return Code(space, generator, _code(lens, space, generator, z, seed, numbers), size)
+        generator = _generator(lens, generator)
+        code = _code(lens, space, generator, z, seed, numbers)
+        return Code(space, generator, code, size, share=float(recipe.settings.code_range or 1))
     white = noise((space.channels, *size), seed, numbers).to(space.mean)
     if recipe.parametrization == "fourier":
         return Fourier(space, z, white)
@@ -127,7 +127,7 @@ def _with_channels(pictures: torch.Tensor, channels: int) -> torch.Tensor:
 def _code(
     lens: Lens, space: Space, generator: nn.Module, z: torch.Tensor | None, seed: int, numbers: Sequence[int]
 ) -> torch.Tensor:
-    """The code of an image, or the mean code with a little noise."""
+    """The code of an image, or the mean code with a little noise, so that facets of one unit can differ."""
     length = _code_length(generator)
     layer = str(getattr(generator, "code_layer", ""))
     if z is not None:
@@ -139,13 +139,21 @@ def _code(
                 f"whose activations are its codes, as `code_layer`; it names {layer!r}."
             ) from error
         return found.flatten(1).float()
-    low, high = (torch.as_tensor(getattr(generator, name, fill)).float() for name, fill in DEFAULT_RANGE)
-    middle = torch.as_tensor(getattr(generator, "code_mean", (low + high) / 2)).float().cpu()
-    reach = ((high - low) / 8).cpu()
-    return (middle + reach * noise((length,), seed, numbers)).to(space.mean)
+    mean = torch.as_tensor(getattr(generator, "code_mean", 0.0)).float().cpu()
+    reach = torch.as_tensor(getattr(generator, "code_high", 3.0)).float().cpu() / 3
+    return (mean + FAINT_CODE * reach * noise((length,), seed, numbers)).to(space.mean)
 
 
-DEFAULT_RANGE = (("code_low", -3.0), ("code_high", 3.0))
+def _generator(lens: Lens, given: nn.Module | None) -> nn.Module:
+    """The generator that was given, or the one that ships for the network, where the network is."""
+    if given is None and lens.name in shipped.names():
+        given = shipped.load(lens.name)
+    if given is None:
+        raise UnsupportedModel(
+            f"There is no generator for {lens.name}. One ships for Lens.load('mini'); for others hand over any module "
+            "from codes (N, K) to pictures (N, C, H, W) in [0, 1] as generator=..., or use another recipe."
+        )
+    return on_device(given, lens.device)
 
 
 def _code_length(generator: nn.Module) -> int:

@@ -148,15 +148,20 @@ class Code(Parametrization):
             are the range of real codes, else -3 to 3, which holds nearly all of a standard normal code.
         code: (N, K) to start from.
         size: (H, W) of the image, to which the pictures are resized.
+        share: of the range of real codes, counted from its lower end or, where that is below 0, from 0.
     """
 
-    def __init__(self, space: Space, generator: nn.Module, code: torch.Tensor, size: tuple[int, int]) -> None:
+    def __init__(
+        self, space: Space, generator: nn.Module, code: torch.Tensor, size: tuple[int, int], share: float = 1.0
+    ) -> None:
         super().__init__(space)
         self._generator, self._size = generator, size
-        self._low, self._high = (
+        low, high = (
             torch.as_tensor(getattr(generator, name, default), device=code.device, dtype=code.dtype).detach()
             for name, default in (("code_low", -3.0), ("code_high", 3.0))
         )
+        origin = low.clamp(min=0).minimum(high)
+        self._low, self._high = origin + share * (low - origin), origin + share * (high - origin)
         self._optimise(code)
         self.bound()
 

@@ -120,7 +120,7 @@ _ALL = (
         "code",
         "adam",
         "noise",
-        Settings(steps=200, step_size=0.1),
+        Settings(steps=100, step_size=0.1, code_range=0.5),
     ),
 )
 RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in _ALL}

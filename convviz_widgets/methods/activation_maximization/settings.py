@@ -35,6 +35,10 @@ Pad = Annotated[int | None, Knob(0, 64, unit="px", help="grey frame that shifts 
 Scale = Annotated[float | None, Knob(0, 0.5, help="random change of size before each step, as a share")]
 Rotate = Annotated[float | None, Knob(0, 45, unit="degrees", help="random turn before each step")]
 Crop = Annotated[float | None, Knob(0, 0.9, help="random cut before each step: the largest share of the side left out")]
+CodeRange = Annotated[
+    float | None,
+    Knob(0.1, 1, help="share of the range of real codes that a generator's code may use: less stays typical"),
+]
 DiversityWeight = Annotated[
     float | None, Knob(0, 4, help="how strongly the images of one unit push each other apart, against the objective")
 ]
@@ -66,6 +70,7 @@ class Settings:
     scale: Scale = 0.0
     rotate: Rotate = 0.0
     crop: Crop = 0.0
+    code_range: CodeRange = 1.0
     diversity: DiversityWeight = 0.0
 
     def with_changes(self, changes: Mapping[str, Any]) -> "Settings":

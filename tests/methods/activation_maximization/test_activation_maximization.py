@@ -31,7 +31,7 @@ FAMILIES = (
     ),
     *("shufflenet_v2_x0_5", "mnasnet0_5", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "inception_v3"),
 )
-INITIAL = dict.fromkeys(("googlenet", "inception_v3"), {"init_weights": False})
+INITIAL = {name: {"init_weights": False} for name in ("googlenet", "inception_v3")}
 GROWING = [name for name, recipe in RECIPES.items() if recipe.parametrization != "code"]
 
 
@@ -314,6 +314,18 @@ def test_any_generator_will_do(mini: Lens) -> None:
     assert "generator=generator" in grown.provenance.code()
     with pytest.raises(BadValue, match="code_layer"):
         cv.activation_maximization(mini, "relu2:3", recipe="dgn-am", generator=GENERATOR, start=grown.image)
+
+
+def test_the_builtin_generator_draws_what_a_class_wants(mini: Lens) -> None:
+    grown = cv.activation_maximization(mini, [ClassScore(2), ClassScore(9)], recipe="dgn-am", steps=80)
+    predicted = mini.predict(list(grown.images), k=1)
+    assert [best[0].index for best in predicted] == [2, 9]
+    assert (grown.traces[-1] > grown.traces[0]).all()
+    drawing = cv.MiniBroden(1, seed=9)[0].image
+    begun = cv.activation_maximization(mini, ClassScore(2), recipe="dgn-am", start=drawing, steps=1, step_size=1e-3)
+    far = cv.activation_maximization(mini, ClassScore(2), recipe="dgn-am", start=255 - drawing, steps=1, step_size=1e-3)
+    codes = mini.activations([drawing, begun.image, far.image], "relu6")
+    assert (codes[0] - codes[1]).norm() < (codes[0] - codes[2]).norm()
 
 
 def test_pictures_and_figures_are_drawn(mini: Lens) -> None:
