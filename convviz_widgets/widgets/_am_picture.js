@@ -87,7 +87,9 @@ function picture_part(model, say, signal) {
       const reached = view.activations?.[place];
       const photo = best[place] ?? {};
       const known = typeof photo.activation === "number";
-      each.name.textContent = view.objectives?.[place] ?? "";
+      const objective = view.objectives?.[place] ?? "";
+      each.name.textContent = in_words(objective, model.get("network").layers);
+      each.name.title = objective;
       if (typeof reached === "number") each.last = reached;
       else if (view.number !== each.number) each.last = undefined;
       each.number = view.number;
@@ -99,9 +101,9 @@ function picture_part(model, say, signal) {
       each.node.dataset.answers = String(each.last !== undefined);
       each.node.dataset.photo = String(known);
       const times = known && photo.activation > 0 && each.last !== undefined ? each.last / photo.activation : null;
-      const [brief, wordy] = times !== null ? [`${short_number(Number(times.toPrecision(2)))} ×`, ` the best of ${photo.of} photos`]
-        : photo.waiting ? ["searching…", ` ${photo.of} photos`] : photo.error ? ["not searched", ": an error among the photos"] : ["", ""];
-      each.ratio.replaceChildren(brief, element("span", { class: "cv-wordy" }, wordy));
+      const [brief, wordy, after = ""] = times !== null ? [`${short_number(Number(times.toPrecision(2)))} ×`, ` the best of ${photo.of} photos`]
+        : photo.waiting ? ["searching", ` ${photo.of} photos`, "…"] : photo.error ? ["not searched", ": an error among the photos"] : ["", ""];
+      each.ratio.replaceChildren(brief, element("span", { class: "cv-wordy" }, wordy), after);
       set_attributes(each.ratio, { title: photo.error ?? null });
     });
   };
@@ -139,6 +141,16 @@ function picture_part(model, say, signal) {
   chart();
   progress();
   return { node };
+}
+
+/** An objective for people: classes by their names. @param {string} objective @param {any[]} layers */
+function in_words(objective, layers) {
+  const score = objective.match(/^Class(Score|Probability)\((\d+), layer='([^']+)'\)$/);
+  const unit = objective.match(/^([^:()]+):(\d+)$/);
+  const [layer, channel] = score ? [score[3], score[2]] : unit ? [unit[1], unit[2]] : ["", ""];
+  const name = layers.find((each) => each.name === layer)?.names[Number(channel)];
+  if (!name) return objective;
+  return score ? `${score[1].toLowerCase()} of ${name}` : `${objective} · ${name}`;
 }
 
 /** @param {number} value */

@@ -39,7 +39,7 @@ function pins_part(model, say, choose, signal) {
     board.hidden = pins.length === 0;
   };
   const card = (/** @type {any} */ each) => {
-    const name = each.objectives.length > 1 ? `${each.objectives[0]} and ${each.objectives.length - 1} more` : each.objectives[0];
+    const name = each.objectives.length > 1 ? `${each.objectives[0]} and ${each.objectives.length - 1} more` : in_words(each.objectives[0], model.get("network").layers);
     const turned = Object.entries(each.knobs).map(([knob, value]) => `${knob.replaceAll("_", " ")} ${short_number(value)}`);
     const values = each.activations.filter((/** @type {any} */ value) => value !== null).map(short_number);
     const pictures = element("div", { class: "cv-pinned" }, ...each.images.map((/** @type {DataView} */ bytes, /** @type {number} */ place) =>

@@ -16,6 +16,7 @@ from convviz_widgets.widgets.am_best import BestPhotos
 from convviz_widgets.widgets.am_choice import Choice
 from convviz_widgets.widgets.am_session import BY_HAND, Ask, Session, Shown
 
+SHARE_SHOWING = 0.25  # of a run's time, for making its previews; less where they are quickly made
 SHARE_MEASURING = 0.1  # of a run's time, for telling the activation of its previews
 SHARE_SEARCHING = 0.25  # of a run's time, for the search of the best photo
 
@@ -30,6 +31,7 @@ class Run:
         number: counts the requests, from 1.
         halt: ends it before its next step.
         job: its job, once it was handed over.
+        seen: whether a preview was shown.
         ending: done, stopped or error; "" before.
     """
 
@@ -38,6 +40,7 @@ class Run:
     number: int
     halt: threading.Event = field(default_factory=threading.Event)
     job: Job[Maximized | None] | None = None
+    seen: bool = False
     ending: str = ""
 
     @property
@@ -109,7 +112,8 @@ class Runs:
         self.result: Maximized | None = None
         self._count = 0
         self._lock = threading.Lock()
-        self._measuring, self._searching = Share(SHARE_MEASURING), Share(SHARE_SEARCHING)
+        self._showing, self._measuring = Share(SHARE_SHOWING), Share(SHARE_MEASURING)
+        self._searching = Share(SHARE_SEARCHING)
 
     def begin(self, choice: Choice, *, fresh: bool) -> Run:
         """Hands a run over and returns at once; whatever ran before is called off.
@@ -177,12 +181,13 @@ class Runs:
         def show(*, measured: bool) -> None:
             shown = self.session.shown(run.ask, run.choice.objectives if measured else ())
             if shown is not None:
+                run.seen = True
                 self._listener.shows(run, shown, progress)
 
         if self._measuring.due:
             self._measuring.spend(lambda: show(measured=True))
-        else:
-            show(measured=False)
+        elif self._showing.due or not run.seen:
+            self._showing.spend(lambda: show(measured=False))
 
     def _done(self, run: Run, result: Maximized | None) -> None:
         if run is not self.current:

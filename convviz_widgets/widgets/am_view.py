@@ -15,14 +15,16 @@ from convviz_widgets.widgets.am_session import Shown
 POINTS = 400  # of the trace on their way to the browser; a chart has no more pixels
 FILM_SIDE = 256  # pixels, about the least width of a film
 STILL_SIDE = 192  # pixels, about the side of each picture in the still
+PREVIEW_PIXELS = 512 * 512  # of all pictures of a preview together; the last ones come whole
 QUALITY_RUNNING, QUALITY_STILL = 82, 93
 
 
 def view_of(shown: Shown, *, running: bool, generator: bool) -> dict[str, Any]:
     """The pictures and their trace as the browser draws them."""
     trace, joints = shortened(shown.trace, shown.joints)
+    images = _smaller(shown.images) if running else shown.images
     return {
-        "images": [jpeg(each, QUALITY_RUNNING if running else QUALITY_STILL) for each in shown.images],
+        "images": [jpeg(each, QUALITY_RUNNING if running else QUALITY_STILL) for each in images],
         "size": list(shown.images.shape[1:3]),
         "objectives": list(shown.ask.objectives),
         "activations": _or_none(shown.activations),
@@ -108,6 +110,17 @@ def captions_of(shown: Shown) -> list[str]:
 
 def _or_none(activations: npt.NDArray[np.float32]) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in activations]
+
+
+def _smaller(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Pictures (N, H, W, 3) shrunk by whole pixels until they all have about `PREVIEW_PIXELS`."""
+    count, height, width = images.shape[:3]
+    step = min(height, width, round((count * height * width / PREVIEW_PIXELS) ** 0.5))
+    if step < 2:
+        return images
+    height, width = height // step, width // step
+    cut = images[:, : height * step, : width * step].reshape(count, height, step, width, step, 3)
+    return np.asarray(cut.mean((2, 4)).round(), dtype=np.uint8)
 
 
 def _enlarged(picture: Bytes, side: int) -> Bytes:

@@ -283,6 +283,13 @@ def test_linked_to_a_picker(lab: Lab) -> None:
     expect(picker.locator(".cv-maps h3")).to_have_text("conv5 · 64 channels", timeout=30_000)
 
 
+def test_classes_are_called_by_their_names(panel: Locator, lab: Lab) -> None:
+    name = value(lab, "lens.class_names[3]")
+    lab.kernel(f'panel.objective = "ClassScore({name!r}), fc8:3"')
+    expect(panel.locator(".cv-name")).to_have_text([f"score of {name}", f"fc8:3 · {name}"], timeout=20_000)
+    expect(panel.locator(".cv-pick")).to_contain_text(name)
+
+
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
 def test_text_is_readable_in_both_themes(panel: Locator, lab: Lab, theme: str) -> None:
     lab.theme(theme)
@@ -326,6 +333,24 @@ def test_every_control_has_a_name(panel: Locator) -> None:
              .map(node => node.outerHTML.slice(0, 90))"""
     )
     assert nameless == []
+
+
+@pytest.mark.real
+def test_a_real_network(lab: Lab, real: Any) -> None:
+    lab.show(
+        f"import os; os.environ['TORCH_HOME'] = {str(real.torch_home)!r}\nimport convviz_widgets as cv\n"
+        "from convviz_widgets.widgets.am_panel import ActivationMaximizationPanel\n"
+        "lens = cv.Lens.load('squeezenet1_0', device='cpu')",
+        f"photos = cv.ImageFolder({str(real.photos[0].parent)!r})[:8]\n"
+        "panel = ActivationMaximizationPanel(lens, 'features.4:11', images=photos, steps=60)\npanel",
+    )
+    root = lab.page.locator(".cv-am")
+    expect(root.locator(".cv-ratio")).to_contain_text("× the best of 8 photos", timeout=120_000)
+    button(root, "Stop").click()
+    is_in(root, "stopped")
+    expect(root.locator(".cv-photo img")).to_be_visible()
+    assert float(value(lab, "panel.result.activation")) > 0
+    assert root.locator(".cv-tile canvas").evaluate("node => node.width") == 224
 
 
 def test_a_closed_panel_leaves_nothing_running(panel: Locator, lab: Lab) -> None:

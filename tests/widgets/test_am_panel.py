@@ -18,11 +18,8 @@ from convviz_widgets.core.errors import BadType, BadValue, UnknownName
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step
 from convviz_widgets.methods.activation_maximization.activation_maximization import activation_maximization
-from convviz_widgets.methods.activation_maximization.notation import as_text
-from convviz_widgets.methods.activation_maximization.recipes import RECIPES
 from convviz_widgets.widgets.am_panel import ActivationMaximizationPanel
-from convviz_widgets.widgets.am_session import FILM_FRAMES, Ask, Session, code_of, measure
-from convviz_widgets.widgets.am_targets import MOST, read_targets, written
+from convviz_widgets.widgets.am_session import Ask, Session
 from tests.known_networks import make
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 17, 17, 3), dtype=np.uint8)
@@ -400,23 +397,6 @@ def test_several_units_in_one_optimisation(panel: ActivationMaximizationPanel, l
     assert panel.result == activation_maximization(lens, units, recipe="simonyan", steps=5)
 
 
-def test_targets_as_text(lens: Any) -> None:
-    for text, names in (
-        ("conv2:3", ["conv2:3"]),
-        ("conv2:1-3", ["conv2:1", "conv2:2", "conv2:3"]),
-        ("conv2:1, 4,5", ["conv2:1", "conv2:4", "conv2:5"]),
-        ("conv2:1@2,3", ["conv2:1@2,3"]),
-        ("conv2:1@2,3, conv1:0-1", ["conv2:1@2,3", "conv1:0", "conv1:1"]),
-        ("Channel('conv2:3') - 0.5 * Channel('conv2:4')", ["Channel('conv2:3') - 0.5 * Channel('conv2:4')"]),
-    ):
-        found = read_targets(lens, text)
-        assert [as_text(each) for each in found] == names
-        assert read_targets(lens, written(found)) == found
-    for text in ("", " , ", "7", "1-3", "conv2", "conv2:5-1", f"conv2:0-{MOST}"):
-        with pytest.raises((BadValue, UnknownName)):
-            read_targets(lens, text)
-
-
 def test_linked_to_a_picker(panel: ActivationMaximizationPanel, lens: Any) -> None:
     picker = cv.LayerPicker(lens, list(PIXELS), unit="conv1:2")
     tie = cv.link(picker, panel)
@@ -473,20 +453,6 @@ def test_the_copied_code_makes_the_picture_again(panel: ActivationMaximizationPa
     assert again.activations == pytest.approx(panel.view["activations"], rel=0.05, abs=0.02)
 
 
-@pytest.mark.parametrize("recipe", [name for name in RECIPES if name != "dgn-am"])
-def test_the_code_of_a_stopped_run_holds_for_every_recipe(lens: Any, recipe: str) -> None:
-    session = Session(lens)
-    ask = Ask(("conv2:3",), recipe, {"steps": 12})
-    halt = threading.Event()
-    for step in session.run(ask, halt):
-        if step.index == 5:
-            halt.set()
-    stopped = session.shown(ask)
-    assert stopped is not None
-    again = evaluated(stopped.code(), lens)
-    assert np.array_equal(np.rint(again.images * 255).astype(np.uint8), stopped.images)
-
-
 def evaluated(code: str, lens: Any) -> Any:
     """What the code gives, as a cell would show it."""
 
@@ -497,16 +463,6 @@ def evaluated(code: str, lens: Any) -> Any:
     *before, last = code.splitlines()
     exec("\n".join(before), names)
     return eval(last, names)
-
-
-def test_code_names_what_differs() -> None:
-    ask = Ask(("conv2:1", "conv2:2"), "olah", {"l2": 0.5}, seed=3)
-    line = code_of(((ask, 9),), whole=True, generator=True)
-    assert line == (
-        "cv.activation_maximization(lens, ['conv2:1', 'conv2:2'], recipe='olah', l2=0.5, seed=3, generator=generator)"
-    )
-    assert "steps=9" in code_of(((ask, 9),), whole=False)
-    assert code_of(((ask, 0), (ask, 9)), whole=False) == code_of(((ask, 9),), whole=False)
 
 
 def test_files_hold_their_provenance(panel: ActivationMaximizationPanel, lens: Any) -> None:
@@ -537,28 +493,6 @@ def test_a_pinned_picture_is_saved_as_it_was(panel: ActivationMaximizationPanel)
     settled(panel)
     ((_, data),) = wire.files()
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), kept)
-
-
-def test_a_long_run_keeps_few_pictures_for_its_film(lens: Any) -> None:
-    session = Session(lens)
-    for _ in session.run(Ask(("conv1:0",), "simonyan", {"steps": 150}), threading.Event()):
-        pass
-    assert FILM_FRAMES / 2 <= len(session.film) <= FILM_FRAMES + 1
-    assert np.array_equal(session.film[-1], session.present)
-
-
-def test_activations_are_those_of_the_network(lens: Any) -> None:
-    pictures = PIXELS[:3]
-    objectives = read_targets(lens, "conv1:2, conv2:3, WholeLayer('conv1')")
-    found = measure(lens, pictures, objectives)
-    for place, (layer, channel) in enumerate((("conv1", 2), ("conv2", 3))):
-        expected = lens.activations(pictures[place], layer)[0, channel].max()
-        assert found[place] == pytest.approx(float(expected), rel=1e-4)
-    assert found[2] == pytest.approx(float(lens.activations(pictures[2], "conv1").square().mean()), rel=1e-4)
-    (placed,) = read_targets(lens, "conv1:2@3,4")
-    assert measure(lens, pictures[:1], (placed,)) == pytest.approx(
-        float(lens.activations(pictures[0], "conv1")[0, 2, 3, 4])
-    )
 
 
 def test_the_still_picture_is_in_the_notebook(panel: ActivationMaximizationPanel) -> None:
