@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.render import film, grid
@@ -80,6 +81,7 @@ def file_of(kind: str, shown: Shown, frames: list[Bytes], lens: Lens, *, generat
     if kind == "png":
         return f"{stem}.png", "image/png", png(sheet_of(shown), text=text)
     pictures = [_enlarged(grid.montage(list(each)) if len(each) > 1 else each[0], FILM_SIDE) for each in frames]
+    pictures = [_sized(each, pictures[-1]) for each in pictures]
     if kind == "gif":
         return f"{stem}.gif", "image/gif", film.gif(pictures, comment=json.dumps(text))
     return f"{stem}.apng", "image/apng", film.apng(pictures, text=text)
@@ -110,6 +112,14 @@ def captions_of(shown: Shown) -> list[str]:
 
 def _or_none(activations: npt.NDArray[np.float32]) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in activations]
+
+
+def _sized(picture: Bytes, like: Bytes) -> Bytes:
+    """A picture in the size of another: the size is a knob too, and a film has one."""
+    if picture.shape == like.shape:
+        return picture
+    height, width = like.shape[:2]
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
 
 
 def _smaller(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

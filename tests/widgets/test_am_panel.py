@@ -411,6 +411,25 @@ def test_linked_to_a_picker(panel: ActivationMaximizationPanel, lens: Any) -> No
     picker.close()
 
 
+def test_two_panels_follow_each_other(panel: ActivationMaximizationPanel, lens: Any) -> None:
+    other = ActivationMaximizationPanel(lens, recipe="erhan", steps=3)
+    tie = cv.link(panel, other)
+    assert settled(other).view["objectives"] == ["conv2:3"]
+    ends = [threading.Thread(target=one.receive, args=({"kind": "choose", "objective": unit}, [])) for one, unit in
+            [(panel, "conv2:1"), (other, "conv2:2")] * 20]  # fmt: skip
+    for end in ends:
+        end.start()
+    for end in ends:
+        end.join(20)
+        assert not end.is_alive()  # neither waits for the other's lock
+    settled(panel)
+    Wire(panel).gesture(kind="choose", objective="conv2:5")
+    settled(panel)
+    assert (other.unit, other.objective, other.view["objectives"]) == ("conv2:5", "conv2:5", ["conv2:5"])
+    tie.unlink()
+    other.close()
+
+
 def test_pins_keep_what_made_them(panel: ActivationMaximizationPanel) -> None:
     wire = Wire(panel)
     wire.gesture(kind="pin")
@@ -481,6 +500,19 @@ def test_files_hold_their_provenance(panel: ActivationMaximizationPanel, lens: A
         assert (made.settings["objective"], made.fingerprint) == ("conv2:3", lens.fingerprint)
     assert json.loads(found["gif"].info["comment"])["code"] == panel.view["code"]
     assert found["apng"].n_frames == 6  # the start, and each step
+
+
+def test_the_size_is_turned_like_any_other_knob(panel: ActivationMaximizationPanel, lens: Any) -> None:
+    panel.knobs = {"steps": 4, "size": 24}
+    assert settled(panel).view["size"] == [24, 24]
+    assert panel.view["steps"] == 9
+    again = evaluated(panel.view["code"], lens)
+    assert np.array_equal(np.rint(again.images * 255).astype(np.uint8), panel._shown.images)  # type: ignore[union-attr]
+    wire = Wire(panel)
+    wire.gesture(kind="file", format="gif")
+    settled(panel)
+    ((_, data),) = wire.files()
+    assert Image.open(io.BytesIO(data)).n_frames > 5  # type: ignore[attr-defined]
 
 
 def test_a_pinned_picture_is_saved_as_it_was(panel: ActivationMaximizationPanel) -> None:
