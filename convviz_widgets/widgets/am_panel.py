@@ -75,7 +75,7 @@ class ActivationMaximizationPanel(Widget):
     run = traitlets.Dict({"state": "idle"}).tag(sync=True)
     """{"state": as of `Run`, or idle, "number": of the request, "answered": number of the gesture}."""
     view = traitlets.Dict({}).tag(sync=True)
-    """The pictures; see `am_view.view_of`, with the step, the total and the seconds left."""
+    """The pictures; see `am_view.view_of`."""
     best: Any = traitlets.List([]).tag(sync=True)
     """The best photo for each picture; see `BestPhotos.told`."""
     pins: Any = traitlets.List([]).tag(sync=True)
@@ -100,8 +100,8 @@ class ActivationMaximizationPanel(Widget):
         self._shown: Shown | None = None
         self._pinned: dict[int, Shown] = {}
         self._answered = self._fails = self._told_best = 0
+        turned = {**traits.pop("knobs", {}), **({} if steps is None else {"steps": steps})}
         super().__init__(**traits)
-        turned = {**self.knobs, **({} if steps is None else {"steps": steps})}
         target = str(unit) if unit is not None else self.objective or self.unit
         choice = first_choice(lens, target, recipe, turned, self.seed)
         self._runs = Runs(lens, self.album, generator, Listener(self._began, self._show, self._found, self.fail))
@@ -256,10 +256,7 @@ class ActivationMaximizationPanel(Widget):
         if shown is None:
             self._tell()
             return
-        view = am_view.view_of(shown, running=progress is not None, generator=self._own_generator)
-        view["number"], view["step"] = run.number, shown.legs[-1][1] if progress is None else progress.index
-        view["total"] = None if progress is None else progress.total
-        view["left"] = None if progress is None else progress.seconds_left
+        view = am_view.view_of(shown, run.number, progress, generator=self._own_generator)
         with self._lock:
             if not self._is_current(run) or self._runs is None:
                 return

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from convviz_widgets.jobs.progress import Progress
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.render import film, grid
 from convviz_widgets.render.encode import Bytes, jpeg, png, read
@@ -20,11 +21,23 @@ PREVIEW_PIXELS = 512 * 512  # of all pictures of a preview together; the last on
 QUALITY_RUNNING, QUALITY_STILL = 82, 93
 
 
-def view_of(shown: Shown, *, running: bool, generator: bool) -> dict[str, Any]:
-    """The pictures and their trace as the browser draws them."""
+def view_of(shown: Shown, number: int, progress: Progress | None, *, generator: bool) -> dict[str, Any]:
+    """The pictures and their trace as the browser draws them.
+
+    Args:
+        shown: the pictures.
+        number: of the run.
+        progress: how far it is, or None at its end.
+        generator: whether a generator of the notebook's own takes part.
+    """
     trace, joints = shortened(shown.trace, shown.joints)
+    running = progress is not None
     images = _smaller(shown.images) if running else shown.images
     return {
+        "number": number,
+        "step": shown.legs[-1][1] if progress is None else progress.index,
+        "total": None if progress is None else progress.total,
+        "left": None if progress is None else progress.seconds_left,
         "images": [jpeg(each, QUALITY_RUNNING if running else QUALITY_STILL) for each in images],
         "size": list(shown.images.shape[1:3]),
         "objectives": list(shown.ask.objectives),

@@ -18,6 +18,7 @@ from convviz_widgets.core.errors import BadType, BadValue, UnknownName
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step
 from convviz_widgets.methods.activation_maximization.activation_maximization import activation_maximization
+from convviz_widgets.methods.activation_maximization.recipes import RECIPES
 from convviz_widgets.widgets.am_panel import ActivationMaximizationPanel
 from convviz_widgets.widgets.am_session import Ask, Session
 from tests.known_networks import make
@@ -395,6 +396,18 @@ def test_several_units_in_one_optimisation(panel: ActivationMaximizationPanel, l
     assert panel.view["objectives"] == units
     assert [each["of"] for each in panel.best] == [5] * 4
     assert panel.result == activation_maximization(lens, units, recipe="simonyan", steps=5)
+
+
+def test_all_can_be_given_at_the_start(lens: Any) -> None:
+    jitter = RECIPES["olah"].knobs["jitter"]
+    panel = ActivationMaximizationPanel(
+        lens, objective="conv2:1-2", recipe="simonyan", knobs={"jitter": jitter}, seed=4, steps=3
+    )
+    settled(panel)
+    assert (panel.unit, panel.knobs, panel.seed) == ("conv2:1", {"steps": 3, "jitter": jitter}, 4)
+    expected = activation_maximization(lens, ["conv2:1", "conv2:2"], recipe="simonyan", steps=3, jitter=jitter, seed=4)
+    assert panel.result == expected
+    panel.close()
 
 
 def test_linked_to_a_picker(panel: ActivationMaximizationPanel, lens: Any) -> None:
