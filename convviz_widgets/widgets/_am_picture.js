@@ -34,7 +34,7 @@ function picture_part(model, say, signal) {
       element("span", { class: "cv-what" }, "picture"), own, reached, element("span", { class: "cv-what" }, element("span", { class: "cv-wordy" }, "best "), "photo"), theirs, against);
     const made = element("figure", { class: "cv-tile" }, canvas,
       element("figcaption", {}, element("div", { class: "cv-titles" }, name, ratio), element("div", { class: "cv-compare" }, photo, meters)));
-    return { node: made, canvas, name, reached, photo, patch, against, own, theirs, ratio, last: undefined, number: 0 };
+    return { node: made, canvas, name, reached, photo, patch, against, own, theirs, ratio, last: undefined, objective: "" };
   };
   let newest = 0;
   const draw = async () => {
@@ -50,6 +50,7 @@ function picture_part(model, say, signal) {
       pictures.style.setProperty("--cv-columns", String(Math.ceil(Math.sqrt(tiles.length))));
       pictures.dataset.count = String(tiles.length);
       node.parentElement?.toggleAttribute("data-many", tiles.length > 4);
+      pictures.toggleAttribute("data-crowded", tiles.length > 16);
       show_best();
     }
     bitmaps.forEach((bitmap, place) => {
@@ -84,15 +85,15 @@ function picture_part(model, say, signal) {
     const view = model.get("view");
     const best = model.get("best");
     tiles.forEach((each, place) => {
+      const objective = view.objectives?.[place] ?? "";
       const reached = view.activations?.[place];
       const photo = best[place] ?? {};
       const known = typeof photo.activation === "number";
-      const objective = view.objectives?.[place] ?? "";
       each.name.textContent = in_words(objective, model.get("network").layers);
       each.name.title = objective;
       if (typeof reached === "number") each.last = reached;
-      else if (view.number !== each.number) each.last = undefined;
-      each.number = view.number;
+      else if (objective !== each.objective) each.last = undefined; // of one unit the last known value stays while it is turned
+      each.objective = objective;
       const most = Math.max(each.last ?? 0, photo.activation ?? 0, 1e-12);
       each.reached.textContent = each.last === undefined ? "" : short_number(each.last);
       each.own.style.setProperty("--cv-share", String(Math.max(0, each.last ?? 0) / most));

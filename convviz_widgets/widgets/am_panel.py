@@ -51,7 +51,7 @@ class ActivationMaximizationPanel(Widget):
     _esm = joined(
         "_kit.js", "_kit_controls.js", "_am_target.js", "_am_knobs.js", "_am_picture.js", "_am_pins.js", "am_panel.js"
     )
-    _css = joined("_kit.css", "_kit_controls.css", "am_panel.css")
+    _css = joined("_kit.css", "_kit_controls.css", "_am_pins.css", "am_panel.css")
 
     # What is asked: written by the user, in Python or by a gesture.
     unit = traitlets.Unicode("").tag(sync=True)

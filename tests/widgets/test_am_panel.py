@@ -86,11 +86,11 @@ def running(panel: ActivationMaximizationPanel) -> ActivationMaximizationPanel:
     return panel
 
 
-def occupy(panel: ActivationMaximizationPanel, gate: threading.Event, seconds: float = 20) -> None:
+def occupy(panel: ActivationMaximizationPanel, gate: threading.Event) -> None:
     """Keeps the worker busy until the gate opens."""
 
     def work() -> Iterator[Any]:
-        gate.wait(seconds)
+        gate.wait(20)
         yield from ()
 
     panel._runs.worker.submit(work, priority=9)
@@ -163,10 +163,12 @@ def test_one_gesture_is_one_message_down_before_the_previews(panel: ActivationMa
     assert wire.gesture(kind="pin") == [{"pins"}]
     assert wire.gesture(kind="unpin", number=1) == [{"pins"}]
     assert wire.gesture(kind="choose", from_scratch=True) == [{"from_scratch"}]
-    occupy(panel, threading.Event(), 0.2)
+    gate = threading.Event()
+    occupy(panel, gate)
     wire.gesture(kind="choose", ask=8, seed=4)
     assert wire.gesture(kind="pause") == [{"run"}]
     assert wire.gesture(kind="resume") == [{"run"}]
+    gate.set()
 
 
 def test_each_preview_is_one_message_and_there_are_few(panel: ActivationMaximizationPanel) -> None:
@@ -428,8 +430,10 @@ def test_two_panels_follow_each_other(panel: ActivationMaximizationPanel, lens: 
     other = ActivationMaximizationPanel(lens, recipe="erhan", steps=3)
     tie = cv.link(panel, other)
     assert settled(other).view["objectives"] == ["conv2:3"]
-    ends = [threading.Thread(target=one.receive, args=({"kind": "choose", "objective": unit}, [])) for one, unit in
-            [(panel, "conv2:1"), (other, "conv2:2")] * 20]  # fmt: skip
+    pairs = [(panel, "conv2:1"), (other, "conv2:2")] * 20
+    ends = [
+        threading.Thread(target=one.receive, args=({"kind": "choose", "objective": unit}, [])) for one, unit in pairs
+    ]
     for end in ends:
         end.start()
     for end in ends:
