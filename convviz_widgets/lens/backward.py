@@ -5,17 +5,18 @@ Zeiler & Fergus 2013, section 2.1), a convolution becomes the one with the trans
 batch normalisation scales; joins hand it to all their branches.
 """
 
-import math
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import torch
 
 from convviz_widgets.core.errors import BadValue, ConvvizError, UnsupportedModel
-from convviz_widgets.core.region import Box
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.record import OUTPUT
 from convviz_widgets.lens.rules import Rule, relu_rule
+from convviz_widgets.lens.unpadded import unpadded
+from convviz_widgets.lens.window import Window, window_of
 
 RECTIFIERS = {"relu", "relu6", "threshold", "hardtanh", "clamp", "clamp_min"}
 """Activations that the ReLU rules are for, by their type name in lower case."""
@@ -35,6 +36,7 @@ class WayBack:
         prepared: (N, C, H, W), as `lens.prepare` gives it; it is not written to.
         layer: name of the layer; None for what the network gives, the class scores.
         rule: what a ReLU lets through.
+        padded: whether convolutions and poolings pad as ever; see `window.window_of`.
 
     Attributes:
         answers: what the layer answers, (N, K, h, w) or (N, K), without gradient.
@@ -44,10 +46,16 @@ class WayBack:
     """
 
     def __init__(
-        self, lens: Lens, prepared: torch.Tensor, layer: str | Layer | None = None, *, rule: Rule = "gradient"
+        self,
+        lens: Lens,
+        prepared: torch.Tensor,
+        layer: str | Layer | None = None,
+        *,
+        rule: Rule = "gradient",
+        padded: bool = True,
     ) -> None:
         site = OUTPUT if layer is None else lens.layers[layer.name if isinstance(layer, Layer) else layer].site
-        with torch.inference_mode(mode=False), relu_rule(rule):
+        with torch.inference_mode(mode=False), relu_rule(rule), nullcontext() if padded else unpadded():
             self._x = prepared.detach().to(lens.device, lens._dtype).clone().requires_grad_()
             self._output = lens._record(self._x, [site], grad=True)[site]
             self.answers = self._output.detach()
@@ -126,44 +134,6 @@ def gradient_at(
     return answers.detach(), gradient
 
 
-class Window(NamedTuple):
-    """The part of a picture that one neuron needs.
-
-    Args:
-        box: the part.
-        position: (row, column) of the neuron in the layer's map of that part.
-    """
-
-    box: Box
-    position: tuple[int, int]
-
-
-def window_of(lens: Lens, layer: Layer, position: tuple[int, int], size: tuple[int, int]) -> Window | None:
-    """A small part of a picture (H, W) on which a neuron answers, and is answered, as on the whole of it.
-
-    The part begins at a multiple of every stride up to the layer, so that all grids fall on the same pixels, and it
-    holds the neuron's receptive field, so that no position which the neuron needs sees an edge that the picture does
-    not have. Near an edge of the picture the part is not cut but lies further inside, so that parts are of few sizes.
-    None where no such part is known: the receptive field is unbounded, or a pooling depends on the size.
-    """
-    field = layer.receptive_field
-    before = [each for each in lens.layers.values() if each.index <= layer.index]
-    if field is None or not layer.is_map or any("adaptive" in each.type_name.lower() for each in before):
-        return None
-    strides = [each.receptive_field.stride for each in before if each.receptive_field is not None]
-    box = field.box(position)
-    starts, stops, places = [], [], []
-    for axis, edge in enumerate((box.top, box.left)):
-        step = math.lcm(*(stride[axis] for stride in strides))
-        start, length = max(0, edge // step * step), field.size[axis] + edge % step
-        if start + length > size[axis]:
-            start, length = max(0, (size[axis] - length) // step * step), size[axis]
-        starts.append(start)
-        stops.append(min(start + length, size[axis]))
-        places.append(position[axis] - start // field.stride[axis])
-    return Window(Box(starts[1], starts[0], stops[1], stops[0]), (places[0], places[1]))
-
-
 def neuron_signal(
     lens: Lens, prepared: torch.Tensor, layer: Layer, neuron: tuple[int, int, int], answers: torch.Tensor, *, rule: Rule
 ) -> torch.Tensor:
@@ -185,7 +155,7 @@ def neuron_signal(
     window = window_of(lens, layer, neuron[1:], (height, width))
     if window is not None and window.box.width * window.box.height < height * width:
         left, top, right, bottom = window.box.as_tuple()
-        part = _from_part(lens, prepared[..., top:bottom, left:right], layer, (neuron[0], *window.position), rule=rule)
+        part = _from_part(lens, prepared[..., top:bottom, left:right], layer, neuron[0], window, rule=rule)
         if part is not None and bool(_close(part.answer, answers[neuron], scale=answers[neuron[0]].abs().max())):
             whole = torch.zeros_like(prepared[0])
             whole[:, top:bottom, left:right] = part.signal
@@ -231,16 +201,23 @@ class _Part(NamedTuple):
 
 
 def _from_part(
-    lens: Lens, part: torch.Tensor, layer: Layer, neuron: tuple[int, int, int], *, rule: Rule
+    lens: Lens, part: torch.Tensor, layer: Layer, channel: int, window: Window, *, rule: Rule
 ) -> _Part | None:
-    """The answer and the signal of a neuron of a part of the picture; None if the part is too small to be run."""
+    """The answer and the signal of a neuron of a part of the picture; None if the part cannot be run for it."""
+    neuron = (channel, *window.position)
     try:
-        way = WayBack(lens, part, layer, rule=rule)
+        way = WayBack(lens, part, layer, rule=rule, padded=window.padded)
     except ConvvizError:
         return None
-    if any(place >= length for place, length in zip(neuron, way.answers.shape[1:], strict=True)):
+    if not holds(way.answers, neuron, padded=window.padded):
         return None
     return _Part(way.answers[(0, *neuron)], way.down(one_hot(way.answers, neuron), last=True)[0])
+
+
+def holds(answers: torch.Tensor, neuron: tuple[int, ...], *, padded: bool) -> bool:
+    """Whether a layer's answers (N, K, h, w) hold a neuron; without padding, whether they hold no other place."""
+    fits = all(at < length for at, length in zip(neuron, answers.shape[1:], strict=True))
+    return fits and (padded or answers.shape[2:] == (1, 1))
 
 
 def _close(answer: torch.Tensor, wanted: torch.Tensor, *, scale: torch.Tensor) -> torch.Tensor:

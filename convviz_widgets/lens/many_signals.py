@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 
 from convviz_widgets.core.errors import ConvvizError
-from convviz_widgets.lens.backward import WayBack, place_of
+from convviz_widgets.lens.backward import WayBack, holds, place_of
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.rules import Rule
@@ -23,26 +23,28 @@ def part_signals(
     answers: Sequence[float],
     *,
     rule: Rule,
+    padded: bool = True,
 ) -> list[torch.Tensor | None]:
     """What arrives at parts of pictures, (C, h, w) each, of a signal of 1 at one neuron of each.
 
     Args:
         lens: the network.
-        parts: (N, C, h, w), of one size; see `backward.window_of`.
+        parts: (N, C, h, w), of one size; see `window.window_of`.
         layer: the layer.
         neurons: one for each part, by its place in the layer's map of that part.
         answers: what they answer to the whole pictures.
         rule: what a ReLU lets through.
+        padded: as of the windows that the parts are cut by.
 
     Returns:
         One signal for each part; None where the part answers otherwise than its picture, so that the whole is needed.
     """
     try:
-        way = WayBack(lens, parts, layer, rule=rule)
+        way = WayBack(lens, parts, layer, rule=rule, padded=padded)
     except ConvvizError:
         return [None] * len(parts)
     shape = way.answers.shape[1:]
-    fits = [all(at < length for at, length in zip(neuron, shape, strict=True)) for neuron in neurons]
+    fits = [holds(way.answers, neuron, padded=padded) for neuron in neurons]
     places = [place_of(neuron, shape) if fit else 0 for neuron, fit in zip(neurons, fits, strict=True)]
     index = torch.tensor(places, device=way.answers.device)[:, None]
     found = way.answers.flatten(1).gather(1, index)[:, 0].tolist()

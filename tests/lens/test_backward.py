@@ -6,8 +6,7 @@ from torch import nn
 from torchvision import models
 
 from convviz_widgets.core.errors import BadValue, UnknownName
-from convviz_widgets.core.region import Box
-from convviz_widgets.lens.backward import WayBack, neuron_signal, one_hot, project, smooth_activations, window_of
+from convviz_widgets.lens.backward import WayBack, neuron_signal, one_hot, project, smooth_activations
 from convviz_widgets.lens.lens import Lens
 from tests.networks import ALL, pictures, settle
 
@@ -119,16 +118,6 @@ def test_the_part_that_a_neuron_needs_answers_as_the_whole_picture(name: str, ru
                 assert float((found - wanted).abs().max()) <= 1e-5 * float(wanted.abs().max())
 
 
-def test_a_neuron_in_the_middle_needs_a_part_only() -> None:
-    lens, _ = opened("branching")
-    window = window_of(lens, lens.layers["2.squeeze"], (20, 30), (129, 129))
-    assert window is not None
-    assert window.box == Box(60, 40, 63, 43)
-    assert window.position == (0, 0)
-    assert window_of(lens, lens.layers["2.squeeze"], (0, 63), (129, 129)).box == Box(126, 0, 129, 3)
-    assert window_of(lens, lens.layers["5"], (0, 0), (129, 129)) is None
-
-
 def test_only_that_part_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     lens, _ = opened("branching")
     prepared, layer = pictures(1, (3, 129, 129)), lens.layers["2"]
@@ -139,6 +128,24 @@ def test_only_that_part_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     neuron_signal(lens, prepared, layer, (5, 63, 0), answers, rule="deconvnet")
     handle.remove()
     assert sizes == [(7, 7), (7, 7)]
+
+
+def test_of_a_chain_the_receptive_field_alone_is_run() -> None:
+    chain = nn.Sequential(
+        nn.Conv2d(3, 4, 5, 2, 2), nn.ReLU(True), nn.MaxPool2d(3, 2, 1), nn.Conv2d(4, 6, 3, padding=1), nn.ReLU()
+    )
+    lens, prepared = Lens(settle(chain), input_size=64), pictures(1, (3, 64, 64))
+    way = WayBack(lens, prepared, "4", rule="deconvnet")
+    answers = way.answers[0]
+    sizes: list[tuple[int, ...]] = []
+    handle = lens.module[3].register_forward_hook(lambda _m, _i, output: sizes.append(tuple(output.shape[2:])))
+    for neuron in ((1, 7, 8), (2, 0, 8)):
+        found = neuron_signal(lens, prepared, lens.layers["4"], neuron, answers, rule="deconvnet")
+        assert_equal(found, way.down(one_hot(way.answers, neuron))[0])
+    handle.remove()
+    assert sizes[0] == (1, 1)
+    assert len(sizes) == 2
+    assert min(sizes[1]) > 1  # at the edge of the picture padding is seen
 
 
 class SizeDependent(nn.Module):

@@ -25,10 +25,10 @@ from convviz_widgets.core.knob import Knob
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
-from convviz_widgets.lens.backward import Window, window_of
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.many_signals import part_signals, round_signals
+from convviz_widgets.lens.window import Window, window_of
 from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule, checked_rule
 from convviz_widgets.methods.deconvnet.sheet import Pick, Sheet, side_of
 from convviz_widgets.methods.deconvnet.top_images import MANY, TopImages, top_images
@@ -158,7 +158,7 @@ class _Part(NamedTuple):
 def _fill(lens: Lens, images: Any, layer: Layer, best: TopImages, sheet: Sheet, *, rule: BackwardRule) -> Iterator[int]:
     """Fills the sheet; gives the number of patches done, again and again."""
     whole: dict[int, list[Pick]] = {}
-    waiting: dict[tuple[int, int], list[_Part]] = {}
+    waiting: dict[tuple[int, int, bool], list[_Part]] = {}
     done = 0
     for index, picks in sorted(_picks(layer, best).items()):
         prepared = lens.prepare(images[index])
@@ -172,7 +172,8 @@ def _fill(lens: Lens, images: Any, layer: Layer, best: TopImages, sheet: Sheet, 
             if part is None:
                 whole.setdefault(index, []).append(pick)
                 continue
-            bucket = waiting.setdefault((part.window.box.height, part.window.box.width), [])
+            box, padded = part.window.box, part.window.padded
+            bucket = waiting.setdefault((box.height, box.width, padded), [])
             bucket.append(part)
             if len(bucket) == PARTS:
                 done += _run_parts(lens, layer, bucket, sheet, whole, best, rule=rule)
@@ -206,7 +207,7 @@ def _run_parts(
     *,
     rule: BackwardRule,
 ) -> int:
-    """Carries down parts of one size; those that need the whole picture are noted. Gives the number of those done."""
+    """Carries down parts of one kind and size, and notes those that need the whole picture; gives how many are done."""
     signals = part_signals(
         lens,
         torch.stack([each.pixels for each in parts]),
@@ -214,6 +215,7 @@ def _run_parts(
         [(each.pick.unit, *each.window.position) for each in parts],
         [each.pick.activation for each in parts],
         rule=rule,
+        padded=parts[0].window.padded,
     )
     done = 0
     for part, signal in zip(parts, signals, strict=True):
