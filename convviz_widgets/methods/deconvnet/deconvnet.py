@@ -97,7 +97,7 @@ def deconvnet(
 
     Example:
         >>> image = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
-        >>> deconvnet(Lens.load("mini"), image, "relu2:5").signal.shape
+        >>> deconvnet(Lens.load("mini"), image, "relu2:28").signal.shape
         (3, 96, 96)
 
     Args:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """(rows, columns) from each pixel to the half of its eight neighbours that lie behind it."""
-ITERATIONS, EVERY, GAP = 4000, 50, 1e-4
+ITERATIONS, EVERY, GAP = 4000, 25, 1e-4
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -35,26 +35,26 @@ def minimum_cut(inside: Floats, weights: Sequence[Floats]) -> Mask:
         (H, W) bool.
     """
     costs = np.asarray(inside, dtype=np.float64)
-    bounds = [
-        _difference(np.zeros_like(costs), shift)[1] * weight for shift, weight in zip(NEIGHBOURS, weights, strict=True)
-    ]
-    scale = max(float(np.abs(costs).mean()), 1e-12)
-    costs, bounds = costs / scale, [bound / scale for bound in bounds]
-    taken = (costs < 0).astype(np.float64)
-    flows = [np.zeros_like(costs) for _ in NEIGHBOURS]
-    pull: Floats = costs.copy()
-    best, least = taken > 0.5, np.inf
+    pairs = [_pairs(costs.shape, shift) for shift in NEIGHBOURS]
+    bounds = [np.asarray(weight, dtype=np.float64)[here] for weight, (here, _) in zip(weights, pairs, strict=True)]
+    scale = max(np.mean([bound.mean() for bound in bounds if bound.size] or [0.0]), 1e-3 * np.abs(costs).max(), 1e-12)
+    costs, bounds = costs / scale, [bound / scale for bound in bounds]  # steps of the iteration suit ties of about 1
+    taken, pull = (costs < 0).astype(np.float64), costs
+    flows = [np.zeros_like(bound) for bound in bounds]
+    best: Mask = taken > 0.5
+    least = np.inf
     for step in range(1, ITERATIONS + 1):
         after = np.clip(taken - pull / 8, 0, 1)
         ahead, taken = 2 * after - taken, after
-        flows = [
-            np.clip(flow + _difference(ahead, shift)[0] / 2, -bound, bound)
-            for flow, bound, shift in zip(flows, bounds, NEIGHBOURS, strict=True)
-        ]
-        pull = costs + sum(_gathered(flow, shift) for flow, shift in zip(flows, NEIGHBOURS, strict=True))
+        pull = costs.copy()
+        for flow, bound, (here, there) in zip(flows, bounds, pairs, strict=True):
+            flow += (ahead[there] - ahead[here]) / 2  # noqa: PLW2901 -- in place
+            np.clip(flow, -bound, bound, out=flow)
+            pull[there] += flow
+            pull[here] -= flow
         if step % EVERY == 0:
             mask = taken > 0.5
-            found = energy(mask, costs, bounds)
+            found = energy(mask, costs, [weight / scale for weight in weights])
             if found < least:
                 best, least = mask, found
             if least - float(np.minimum(pull, 0).sum()) <= GAP * (1 + abs(least)):
@@ -64,30 +64,11 @@ def minimum_cut(inside: Floats, weights: Sequence[Floats]) -> Mask:
 
 def energy(mask: Mask, inside: Floats, weights: Sequence[Floats]) -> float:
     """What a mask (H, W) costs; see `minimum_cut`."""
-    values = mask.astype(np.float64)
     cut = 0.0
     for shift, weight in zip(NEIGHBOURS, weights, strict=True):
-        difference, present = _difference(values, shift)
-        cut += float((np.abs(difference) * present * weight).sum())
-    return float((values * inside).sum()) + cut
-
-
-def _difference(values: Floats, shift: tuple[int, int]) -> tuple[Floats, Floats]:
-    """The neighbour's value less the pixel's own, (H, W), 0 where there is none; and 1 where there is one."""
-    moved, present = np.zeros_like(values), np.zeros_like(values)
-    here, there = _pairs(values.shape, shift)
-    moved[here] = values[there] - values[here]
-    present[here] = 1
-    return moved, present
-
-
-def _gathered(flow: Floats, shift: tuple[int, int]) -> Floats:
-    """The transpose of `_difference`."""
-    total = np.zeros_like(flow)
-    here, there = _pairs(flow.shape, shift)
-    total[there] += flow[here]
-    total[here] -= flow[here]
-    return total
+        here, there = _pairs(mask.shape, shift)
+        cut += float(weight[here][mask[here] != mask[there]].sum())
+    return float(inside[mask].sum()) + cut
 
 
 def _pairs(shape: tuple[int, ...], shift: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

@@ -39,7 +39,6 @@ from convviz_widgets.render.result import Result
 PERCENT = Knob(0, 100, unit="percent", help="percentile of the map that bounds the seeds")
 TIES = Knob(0, 1000, help="what it costs to part two neighbours of the same colour")
 ENLARGED = 8 / 7  # 256 pixels cut to 224
-CERTAIN = 1e3  # cost of taking a seed for the other side
 
 Mask = npt.NDArray[np.bool_]
 
@@ -187,7 +186,8 @@ def cut_out(photo: npt.NDArray[np.uint8], seeds: npt.NDArray[np.int8], *, ties: 
         -colours.log_density(colours.fitted(pixels[flat == kind]), pixels).reshape(seeds.shape) for kind in (1, -1)
     )
     costs = inside - outside
-    costs[seeds > 0], costs[seeds < 0] = -CERTAIN, CERTAIN
+    certain = 8 * ties + 1  # more than parting a pixel from all its neighbours can cost
+    costs[seeds > 0], costs[seeds < 0] = -certain, certain
     return minimum_cut(costs, _ties(pixels.reshape(*seeds.shape, 3), ties))
 
 
