@@ -55,7 +55,10 @@ class WayBack:
         padded: bool = True,
     ) -> None:
         site = OUTPUT if layer is None else lens.layers[layer.name if isinstance(layer, Layer) else layer].site
-        with torch.inference_mode(mode=False), relu_rule(rule), nullcontext() if padded else unpadded():
+        gates = (
+            nullcontext() if rule == "gradient" else relu_rule(rule)
+        )  # autograd's own ReLU follows the gradient rule
+        with torch.inference_mode(mode=False), gates, nullcontext() if padded else unpadded():
             self._x = prepared.detach().to(lens.device, lens._dtype).clone().requires_grad_()
             self._output = lens._record(self._x, [site], grad=True)[site]
             self.answers = self._output.detach()
