@@ -117,6 +117,10 @@ def interruptible(steps: Generator[Any, None, Any], photos: Photos) -> Generator
             yield step
 
 
+def strongest(lens: Any, photo: Any) -> str:
+    return f"conv2:{int(lens.activations(photo, 'conv2')[0].amax((1, 2)).argmax())}"
+
+
 def maximize(lens: Any, photos: Photos) -> Generator[Any, None, Any]:
     """With all that could touch a model: a start, redirected gradients, a generator's code."""
     start = [photos[index] for index in range(4)]
@@ -126,6 +130,7 @@ def maximize(lens: Any, photos: Photos) -> Generator[Any, None, Any]:
 def grow_in_a_panel(lens: Any, photos: Photos) -> None:
     panel = cv.ActivationMaximizationPanel(lens, "conv2:3", images=[photos[index] for index in range(4)], steps=3)
     panel.wait(30)
+    panel._runs.worker.wait(30)  # the search for the best photo may still be at work
     panel.close()
 
 
@@ -135,6 +140,13 @@ USES: dict[str, Work] = {
     "top_images": lambda lens, photos: cv.top_images.steps(lens, photos, "conv2", k=2),
     "activation_maximization": maximize,
     "first_layer": lambda lens, photos: interruptible(cv.first_layer.steps(lens, steps=len(photos)), photos),
+    "deconvnet": lambda lens, photos: cv.deconvnet.steps(lens, photos[3], strongest(lens, photos[3]), rule="guided"),
+    "top_projections": lambda lens, photos: cv.top_projections.steps(lens, photos, "conv2", k=2),
+    "diagnose": lambda lens, photos: cv.diagnose.steps(lens, photos),
+    "saliency": lambda lens, photos: cv.saliency.steps(lens, photos[3], variant="smoothgrad", samples=20),
+    "randomization_check": lambda lens, photos: cv.randomization_check.steps(lens, photos[3]),
+    "deletion_insertion": lambda lens, photos: cv.deletion_insertion.steps(lens, photos[3], steps=20),
+    "localize": lambda lens, photos: cv.localize.steps(lens, photos[3]),
     "LayerPicker": calls(pick),
     "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }
