@@ -142,7 +142,7 @@ USES: dict[str, Work] = {
     "first_layer": lambda lens, photos: interruptible(cv.first_layer.steps(lens, steps=len(photos)), photos),
     "deconvnet": lambda lens, photos: cv.deconvnet.steps(lens, photos[3], strongest(lens, photos[3]), rule="guided"),
     "top_projections": lambda lens, photos: cv.top_projections.steps(lens, photos, "conv2", k=2),
-    "diagnose": lambda lens, photos: cv.diagnose.steps(lens, photos),
+    "diagnose": lambda lens, photos: cv.diagnose.steps(lens, images=photos),
     "saliency": lambda lens, photos: cv.saliency.steps(lens, photos[3], variant="smoothgrad", samples=20),
     "randomization_check": lambda lens, photos: cv.randomization_check.steps(lens, photos[3]),
     "deletion_insertion": lambda lens, photos: cv.deletion_insertion.steps(lens, photos[3], steps=20),
