@@ -1,0 +1,124 @@
+// The signal that arrived at the photo by each rule; its strength is set here, without the kernel.
+
+/** What a ReLU lets through on the way down. @type {Record<string, string>} */
+const RULE_TEXT = {
+  deconvnet: "passes what comes down above zero",
+  gradient: "passes where it was active",
+  guided: "passes where both hold",
+};
+
+/** Grey levels of a signal's 256 codes; grey is zero. @param {number} high @param {number} full the magnitude of full contrast */
+function signal_levels(high, full) {
+  return Uint8ClampedArray.from({ length: 256 }, (_, code) => {
+    const share = (code - 128) / 127;
+    return 127.5 + (127.5 * high * share * Math.abs(share)) / Math.max(full, 1e-30);
+  });
+}
+
+/** Paints a signal. @param {HTMLCanvasElement} canvas @param {any} signal as `signal_codes` tells it @param {number} full */
+function paint_signal(canvas, signal, full) {
+  const [height, width] = signal.shape;
+  const codes = as_bytes(signal.codes);
+  const levels = signal_levels(signal.high, signal.high > 0 ? full : 1);
+  const image = new ImageData(width, height);
+  for (let place = 0, from = 0; place < image.data.length; place += 4, from += 3) {
+    image.data[place] = levels[codes[from]];
+    image.data[place + 1] = levels[codes[from + 1]];
+    image.data[place + 2] = levels[codes[from + 2]];
+    image.data[place + 3] = 255;
+  }
+  const own = canvas_of(image);
+  const shown = canvas.parentElement?.clientWidth || width;
+  const context = fit_canvas(canvas, shown, (shown * height) / width);
+  context.imageSmoothingEnabled = shown < width;
+  context.drawImage(own, 0, 0, shown, (shown * height) / width);
+}
+
+/** Buttons of which one is chosen; arrow keys go through them. @param {string} label @param {[string, string, string][]} choices value, text and title @param {(value: string) => void} choose @param {AbortSignal} signal */
+function choice_row(label, choices, choose, signal) {
+  const name = fresh_id("choice");
+  const inputs = choices.map(([value, text, title]) => {
+    const input = element("input", { type: "radio", name, value, ...KEYED });
+    input.addEventListener("change", () => choose(value), { signal });
+    return { input, node: element("label", { title }, input, element("span", {}, text)) };
+  });
+  const node = element("span", { class: "cv-segments", role: "radiogroup", "aria-label": label }, ...inputs.map((each) => each.node));
+  const show = (/** @type {string} */ value) => inputs.forEach(({ input }) => (input.checked = input.value === value));
+  return { node, show };
+}
+
+/** How strongly signals are shown, and whether all by one scale. @param {AbortSignal} signal @param {() => void} changed */
+function strength_part(signal, changed) {
+  const range = element("input", { type: "range", min: -30, max: 60, step: 1, value: 0, "aria-label": "Strength of the signal shown", title: "Contrast: double click for the usual one", ...KEYED });
+  const text = element("span", { class: "cv-numbers cv-faint" });
+  const scale = element("select", { "aria-label": "Scale of the three signals", ...KEYED },
+    element("option", { value: "own" }, "each rule its own scale"), element("option", { value: "shared" }, "one scale for all"));
+  const factor = () => 2 ** (Number(range.value) / 15);
+  const show = () => {
+    text.textContent = `× ${short_number(factor())}`;
+    set_attributes(range, { "aria-valuetext": `${short_number(factor())} times` });
+    changed();
+  };
+  range.addEventListener("input", show, { signal });
+  range.addEventListener("dblclick", () => {
+    range.value = "0";
+    show();
+  }, { signal });
+  scale.addEventListener("change", changed, { signal });
+  text.textContent = "× 1";
+  return { node: element("label", { class: "cv-strength" }, "Strength ", range, text), scale, factor, shared: () => scale.value === "shared" };
+}
+
+/** @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal @param {{factor: () => number, shared: () => boolean}} strength */
+function rules_part(model, look, signal, strength) {
+  const tiles = Object.entries(RULE_TEXT).map(([rule, text]) => {
+    const canvas = element("canvas", { role: "img" });
+    const note = element("p", { class: "cv-note", hidden: true });
+    const node = element("figure", { class: "cv-panel", "data-rule": rule },
+      element("figcaption", {}, element("strong", {}, rule), element("span", { class: "cv-faint" }, ` ReLU ${text}`)), canvas, note);
+    return { rule, canvas, note, node };
+  });
+  const draw = once_per_frame(() => {
+    const rules = model.get("view").rules ?? [];
+    const most = Math.max(...rules.map((/** @type {any} */ each) => each.reach), 0);
+    tiles.forEach(({ rule, canvas, note, node }) => {
+      const found = rules.find((/** @type {any} */ each) => each.rule === rule);
+      node.hidden = !found;
+      if (!found) return;
+      paint_signal(canvas, found, (strength.shared() ? most : found.reach) / strength.factor());
+      note.textContent = found.note;
+      note.hidden = !found.note;
+      set_attributes(canvas, { "aria-label": `Signal of ${model.get("view").unit} at the photo by the ${rule} rule, up to ${short_number(found.high)}` });
+      canvas.dataset.unit = model.get("view").unit;
+    });
+  }, signal);
+  const text = element("p");
+  const ways = element("div", { class: "cv-ways" });
+  const silent = element("div", { class: "cv-silent", role: "status", hidden: true }, text, ways);
+  const way = (/** @type {string} */ label, /** @type {any} */ wish) => {
+    const button = element("button", { type: "button", ...KEYED }, label);
+    button.addEventListener("click", () => look(wish), { signal });
+    return button;
+  };
+  const show = () => {
+    const { inactive, unit } = model.get("view");
+    silent.hidden = !inactive?.text;
+    draw();
+    if (silent.hidden) return;
+    text.textContent = inactive.text;
+    const whole = unit.split("@")[0];
+    const patches = model.get("top").unit === whole ? model.get("top").patches : null;
+    const pictures = (patches ?? []).filter((/** @type {any} */ each) => each.activation > 0 && each.image !== model.get("image")).slice(0, 3);
+    ways.replaceChildren(
+      ...(inactive.here ? [way("Its strongest neuron", { unit: whole })] : []),
+      ...inactive.units.map((/** @type {string} */ each) => way(each, { unit: each })),
+      ...pictures.map((/** @type {any} */ each) => way(`${whole} on ${each.image}`, { image: each.image, unit: whole })),
+      ...(patches ? [] : [element("span", { class: "cv-faint" }, "Pictures that excite it are being searched for.")]));
+  };
+  on_change(model, ["view", "top"], show, signal);
+  const watch = new ResizeObserver(draw);
+  tiles.forEach(({ node }) => watch.observe(node));
+  signal.addEventListener("abort", () => watch.disconnect());
+  show();
+  return { nodes: tiles.map((each) => each.node), silent, draw };
+}
