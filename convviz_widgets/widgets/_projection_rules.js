@@ -15,8 +15,8 @@ function signal_levels(high, full) {
   });
 }
 
-/** Paints a signal. @param {HTMLCanvasElement} canvas @param {any} signal as `signal_codes` tells it @param {number} full */
-function paint_signal(canvas, signal, full) {
+/** Paints a signal. @param {HTMLCanvasElement} canvas @param {any} signal as `signal_codes` tells it @param {number} full @param {boolean} [square] whether it is to fit into a square */
+function paint_signal(canvas, signal, full, square = false) {
   const [height, width] = signal.shape;
   const codes = as_bytes(signal.codes);
   const levels = signal_levels(signal.high, signal.high > 0 ? full : 1);
@@ -28,10 +28,10 @@ function paint_signal(canvas, signal, full) {
     image.data[place + 3] = 255;
   }
   const own = canvas_of(image);
-  const shown = canvas.parentElement?.clientWidth || width;
-  const context = fit_canvas(canvas, shown, (shown * height) / width);
-  context.imageSmoothingEnabled = shown < width;
-  context.drawImage(own, 0, 0, shown, (shown * height) / width);
+  const zoom = (canvas.parentElement?.clientWidth || width) / (square ? Math.max(width, height) : width);
+  const context = fit_canvas(canvas, width * zoom, height * zoom);
+  context.imageSmoothingEnabled = zoom < 1;
+  context.drawImage(own, 0, 0, width * zoom, height * zoom);
 }
 
 /** Buttons of which one is chosen; arrow keys go through them. @param {string} label @param {[string, string, string][]} choices value, text and title @param {(value: string) => void} choose @param {AbortSignal} signal */

@@ -15,13 +15,13 @@ function top_part(model, look, signal, strength) {
   let shown = new AbortController();
   signal.addEventListener("abort", () => shown.abort());
 
-  const draw = once_per_frame(() => painted.forEach((each) => paint_signal(each.canvas, each.signal, each.signal.reach / strength.factor())), signal);
+  const draw = once_per_frame(() => painted.forEach((each) => paint_signal(each.canvas, each.signal, each.signal.reach / strength.factor(), true)), signal);
   const pair = (/** @type {any} */ each, /** @type {any} */ layer, /** @type {string} */ unit) => {
     const value = short_number(each.activation);
     const canvas = element("canvas", { "aria-hidden": "true" });
     const button = element("button", { type: "button", class: "cv-pair", title: `${each.image}: look at it`, "aria-label": `patch of ${each.image} and its projection, activation ${value}`, ...KEYED },
       element("span", {}, element("img", { src: object_url(each.jpeg, "image/jpeg", shown.signal), alt: "" })),
-      element("span", { class: "cv-of" }, canvas), element("span", { class: "cv-numbers cv-faint" }, value));
+      element("span", {}, canvas), element("span", { class: "cv-numbers cv-faint" }, value));
     if (each.signal) painted.push({ canvas, signal: each.signal });
     const place = layer && layer.shape.length === 3 ? `@${each.position.join(",")}` : "";
     button.addEventListener("click", () => look({ image: each.image, unit: `${unit}${place}` }), { signal });
@@ -37,7 +37,6 @@ function top_part(model, look, signal, strength) {
     const layer = model.get("network").layers.find((/** @type {any} */ each) => each.name === top.unit.slice(0, top.unit.lastIndexOf(":")));
     title.textContent = `What excites ${top.unit} most`;
     list.replaceChildren(...(top.patches ?? []).map((/** @type {any} */ each) => pair(each, layer, top.unit)));
-    list.dataset.projected = String(top.projected);
     draw();
     progress();
   };

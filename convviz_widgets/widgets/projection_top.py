@@ -27,18 +27,14 @@ class TopPatches:
     def __init__(self, lens: Lens, album: Album, pictures: picking.Pictures) -> None:
         self.lens, self.album, self._pictures = lens, album, pictures
         self.best: dict[str, TopImages] = {}
-        self._projected: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self._kept: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
     def told(self, unit: Unit, rule: BackwardRule) -> dict[str, Any]:
-        """{"unit", "rule", "patches", "projected"}; the patches are None while they are not known yet."""
-        whole = unit.whole
-        key = str(whole), rule
-        patches = self._projected.get(key)
-        projected = patches is not None
-        best = self.best.get(whole.layer)
-        if patches is None and best is not None:
-            patches = picking.patches_of(best, whole.channel, self.album, self._pictures)
-        return {"unit": str(whole), "rule": rule, "patches": patches, "projected": projected}
+        """{"unit", "rule", "patches"}; the patches are None while they are not known yet.
+
+        Each is told as by `picking.patches_of`, with a "signal" as of `signal_codes`, or None where none goes down.
+        """
+        return {"unit": str(unit.whole), "rule": rule, "patches": self._kept.get((str(unit.whole), rule))}
 
     def search(self, layer: str) -> Steps[None]:
         """One pass over the pictures, for all units of a layer."""
@@ -47,20 +43,24 @@ class TopPatches:
 
     def project(self, unit: Unit, rule: BackwardRule) -> Steps[None]:
         """Carries the activation of each patch of a unit down to its pixels."""
-        whole = unit.whole
-        patches = self.told(whole, rule)["patches"] or []
-        best, found = self.best[whole.layer], []
-        boxes = (best.box[whole.channel, place] for place in range(best.box.shape[1]))
-        indices = best.index[whole.channel]
-        for place, (patch, box, index) in enumerate(zip(patches, boxes, indices, strict=False)):
-            if patch["activation"] <= 0:  # nothing to carry down
-                found.append({**patch, "signal": None})
-                continue
-            one = whole if not self.lens.layers[whole.layer].is_map else whole.at(*patch["position"])
-            made: Projection = yield from deconvnet.steps(self.lens, self.album.images[int(index)], one, rule=rule)
-            left, top, right, bottom = (int(edge) for edge in box)
-            found.append({**patch, "signal": signal_codes(shrunk(made.signal[:, top:bottom, left:right], PATCH))})
-            yield Step(place + 1, len(patches))
-        while len(self._projected) >= KEPT:
-            self._projected.pop(next(iter(self._projected)))
-        self._projected[str(whole), rule] = found
+        whole, best = unit.whole, self.best[unit.layer]
+        is_map = self.lens.layers[whole.layer].is_map
+        indices = [int(index) for index in best.index[whole.channel] if index >= 0]
+        signals: list[dict[str, Any] | None] = []
+        for place, index in enumerate(indices):
+            image = self.album.images[index]
+            self._pictures.get(index, image)
+            row, column = (int(each) for each in best.position[whole.channel, place])
+            if best.activation[whole.channel, place] > 0:
+                one = whole.at(row, column) if is_map else whole
+                made: Projection = yield from deconvnet.steps(self.lens, image, one, rule=rule)
+                left, top, right, bottom = (int(edge) for edge in best.box[whole.channel, place])
+                signals.append(signal_codes(shrunk(made.signal[:, top:bottom, left:right], PATCH)))
+            else:  # nothing to carry down
+                signals.append(None)
+            yield Step(place + 1, len(indices))
+        patches = picking.patches_of(best, whole.channel, self.album, self._pictures)
+        found = [{**patch, "signal": signal} for patch, signal in zip(patches, signals, strict=True)]
+        while len(self._kept) >= KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[str(whole), rule] = found

@@ -8,7 +8,7 @@ function render({ model, el }) {
     (wish, number) => model.send({ kind: "look", ask: number, ...wish }),
     (number) => model.get("answered") >= number,
   );
-  const root = element("div", { class: "cv cv-projections", role: "group", "aria-label": `Projection viewer of ${model.get("network").name}` });
+  const root = element("div", { class: "cv cv-viewer cv-projections", role: "group", "aria-label": `Projection viewer of ${model.get("network").name}` });
   const busy = () => (root.dataset.busy = String(gate.busy() || (!model.get("view").unit && !model.get("problem").text && model.get("names").length > 0)));
   /** @param {any} wish */
   const look = (wish) => {

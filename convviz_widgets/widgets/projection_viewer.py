@@ -1,5 +1,6 @@
 """The projection viewer: a unit's map on a photo, what excited it by three rules, and the patches it likes best."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, get_args
 
@@ -56,7 +57,7 @@ class ProjectionViewer(Viewer):
         *("_kit.js", "_kit_controls.js", "_picker_photos.js", "_projection_map.js", "_projection_rules.js"),
         *("_projection_top.js", "projection_viewer.js"),
     )
-    _css = joined("_kit.css", "layer_picker.css", "projection_viewer.css")
+    _css = joined("_kit.css", "layer_picker.css", "_viewer.css", "projection_viewer.css")
 
     # Addresses and choices: written by the user, in Python or by a gesture; the unit is linkable.
     unit = traitlets.Unicode("").tag(sync=True)
@@ -176,34 +177,24 @@ class ProjectionViewer(Viewer):
     def _seen(self) -> None:
         """Looks for the patches of the unit, and projects them, while nothing else is to be done."""
         unit, rule = Unit.parse(self.view["unit"]), self._rule
-        if self.top.get("projected") or not len(self.album.images):
-            return
-        if unit.layer in self._top.best:
-            self._worker.submit(
-                lambda: self._top.project(unit, rule),
-                key=(id(self), "top"),
-                priority=-1,
-                on_done=lambda _: self._show_top(),
-                on_error=self._search_failed,
+        if self.top.get("patches") is not None or not len(self.album.images):
+            self._worker.cancel((id(self), "top"))
+        elif unit.layer in self._top.best:
+            self._behind(
+                "top", self._top.project(unit, rule), lambda: self._show_top(progress={}), f"projecting {unit.whole}"
             )
         elif self._searching is None or self._searching[0] != unit.layer or self._searching[1].ended:
-            self._searching = unit.layer, self._search(unit.layer)
+            label = f"searching {len(self.album.images)} pictures for what excites {unit.layer} most"
+            job = self._behind("search", self._top.search(unit.layer), self._seen, label)
+            self._searching = unit.layer, job
 
-    def _search(self, layer: str) -> Job[None]:
-        def done(_: None) -> None:
-            self._show_top(progress={})
-            self._seen()
-
-        def tell(step: Step) -> None:
-            label = f"searching {step.total or 0} pictures for what excites {layer} most: {step.index}"
-            self.write(progress=told(label, step))
-
+    def _behind(self, kind: str, steps: Steps[None], done: Callable[[], None], label: str) -> Job[None]:
         return self._worker.submit(
-            lambda: self._top.search(layer),
-            key=(id(self), "search"),
+            lambda: steps,
+            key=(id(self), kind),
             priority=-1,
-            on_step=tell,
-            on_done=done,
+            on_step=lambda step: self.write(progress=told(f"{label}: {step.index}", step)),
+            on_done=lambda _: done(),
             on_error=self._search_failed,
         )
 

@@ -1,0 +1,53 @@
+// The saliency viewer: photo and class, the maps side by side, where the object is. One gesture sends one message.
+
+/** @param {{model: Model, el: HTMLElement}} view */
+function render({ model, el }) {
+  const ended = new AbortController();
+  const { signal } = ended;
+  const answered = (/** @type {number} */ number) => model.get("answered") >= number;
+  const gate = one_under_way((wish, number) => model.send({ kind: "look", ask: number, ...wish }), answered);
+  const cut = one_under_way((wish, number) => model.send({ kind: "place", ask: number, ...wish }), answered);
+  const root = element("div", { class: "cv cv-viewer cv-saliency", role: "group", "aria-label": `Saliency viewer of ${model.get("network").name}` });
+  const busy = () => (root.dataset.busy = String(gate.busy() || (!model.get("view").name && !model.get("problem").text && model.get("names").length > 0)));
+  /** @param {any} wish */
+  const look = (wish) => {
+    gate.wish(wish);
+    busy();
+  };
+  const photos = photos_part(model, look, signal);
+  const maps = maps_part(model, signal);
+  const place = place_part(model, cut.wish, signal);
+  const bar = element("progress", { max: 1, value: 0, "aria-label": "Maps of many passes" });
+  const status = element("p", { class: "cv-faint", role: "status", "aria-live": "polite" });
+  const behind = element("div", { class: "cv-behind" }, bar, status);
+  const progress = () => {
+    const { label, fraction } = model.get("progress");
+    behind.style.visibility = label ? "visible" : "hidden";
+    bar.value = fraction ?? 0;
+    if (status.textContent !== (label ?? "")) status.textContent = label ?? "";
+  };
+  root.append(problem_box(model, signal), photos.node, element("div", { class: "cv-tools" }, class_part(model, look, signal).node, maps.tools),
+    element("div", { class: "cv-row" }, maps.node, place.node), behind);
+  on_change(model, ["answered", "view", "problem"], () => {
+    gate.settle();
+    cut.settle();
+    busy();
+  }, signal);
+  on_change(model, ["progress"], progress, signal);
+  progress();
+  busy();
+  const drop = (/** @type {string} */ event, /** @type {(event: DragEvent) => void} */ then) => root.addEventListener(event, (/** @type {any} */ given) => {
+    given.preventDefault();
+    then(given);
+  }, { signal });
+  drop("dragover", () => (root.dataset.drop = "true"));
+  drop("dragleave", () => delete root.dataset.drop);
+  drop("drop", (event) => {
+    delete root.dataset.drop;
+    photos.upload(event.dataTransfer?.files?.[0]);
+  });
+  el.append(root);
+  return () => ended.abort();
+}
+
+export default { render };
