@@ -33,7 +33,9 @@ function unit_part(model, look, signal) {
 
 /** @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal */
 function map_part(model, look, signal) {
-  const title = element("figcaption", { class: "cv-numbers" });
+  const name = element("strong", { class: "cv-numbers" });
+  const what = element("span", { class: "cv-faint" });
+  const title = element("figcaption", {}, name, what);
   const canvas = element("canvas", { class: "cv-map", role: "img", "aria-roledescription": "map over photo", ...KEYED });
   const read = element("p", { class: "cv-told cv-numbers", role: "status", "aria-live": "polite" });
   const cover = element("input", { type: "range", min: 0, max: 100, value: 70, "aria-label": "How much the map covers the photo", ...KEYED });
@@ -74,7 +76,8 @@ function map_part(model, look, signal) {
       map: canvas_of(faded(coloured(codes, width, height, as_bytes(model.get("network").colours)), codes)) };
     asked = null;
     const kept = held.flat ? "its answer" : held.single ? (typed ? "a chosen neuron" : "its strongest neuron") : "all of its map";
-    title.textContent = `${view.unit} · ${kept}`;
+    name.textContent = view.unit;
+    what.textContent = kept;
     set_attributes(canvas, { "aria-label": `Map of ${view.unit} on ${view.image}, largest ${short_number(high)}. ${held.flat ? "" : "Arrow keys choose a neuron, Escape the strongest one."}` });
     draw();
   };

@@ -75,7 +75,7 @@ function rules_part(model, look, signal, strength) {
     const canvas = element("canvas", { role: "img" });
     const note = element("p", { class: "cv-note", hidden: true });
     const node = element("figure", { class: "cv-panel", "data-rule": rule },
-      element("figcaption", {}, element("strong", {}, rule), element("span", { class: "cv-faint" }, ` ReLU ${text}`)), canvas, note);
+      element("figcaption", {}, element("strong", {}, rule), element("span", { class: "cv-faint", title: `A ReLU ${text}` }, `ReLU ${text}`)), canvas, note);
     return { rule, canvas, note, node };
   });
   const draw = once_per_frame(() => {

@@ -36,7 +36,7 @@ function map_levels(high, full) {
 
 /** @param {Model} model @param {AbortSignal} signal */
 function maps_part(model, signal) {
-  const cover = element("input", { type: "range", min: 0, max: 100, value: 75, "aria-label": "How much the maps cover the photo", ...KEYED });
+  const cover = element("input", { type: "range", min: 0, max: 100, value: 70, "aria-label": "How much the maps cover the photo", ...KEYED });
   const range = element("select", { "aria-label": "Range of the colours", ...KEYED },
     element("option", { value: "own" }, "each map its own range"), element("option", { value: "shared" }, "one range for the four slopes"));
   const legend = element("canvas", { width: 256, height: 1, class: "cv-legend", "aria-hidden": "true" });
@@ -46,7 +46,7 @@ function maps_part(model, signal) {
     const canvas = element("canvas", { role: "img" });
     const told = element("p", { class: "cv-faint cv-numbers" });
     const node = element("figure", { class: "cv-panel", "data-variant": variant },
-      element("figcaption", {}, element("strong", {}, variant), element("span", { class: "cv-faint" }, ` ${text}`)), canvas, told);
+      element("figcaption", {}, element("strong", {}, variant), element("span", { class: "cv-faint", title: text }, text)), canvas, told);
     return { variant, canvas, told, node };
   });
   const node = element("div", { class: "cv-six" }, ...tiles.map((each) => each.node));

@@ -21,7 +21,7 @@ function place_part(model, ask, signal) {
   const above = row("above", "object above", "Pixels above this percentile of the map are seeds of the object", 50, 99.5);
   const below = row("below", "ground below", "Pixels below this percentile of the map are seeds of the ground", 1, 95);
   const node = element("figure", { class: "cv-panel cv-place" },
-    element("figcaption", {}, element("strong", {}, "where it is"), element("span", { class: "cv-faint" }, " cut out by colour from the map's seeds")), canvas, text, above.node, below.node);
+    element("figcaption", {}, element("strong", {}, "where it is"), element("span", { class: "cv-faint", title: "Cut out by colour, from seeds where the gradient's map is large" }, "cut out from the map's seeds")), canvas, text, above.node, below.node);
   /** The ground stays below the object. @param {string} name */
   const moved = (name) => {
     const [high, low] = [Number(above.range.value), Number(below.range.value)];

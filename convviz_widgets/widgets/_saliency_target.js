@@ -12,7 +12,7 @@ function class_part(model, look, signal) {
     const [indices, shares] = order ? [new Int32Array(as_floats(order).buffer), as_floats(probability)] : [[], []];
     const options = Array.from(indices, (index, place) =>
       element("option", { value: index }, `${name_of(index)} · ${(100 * shares[place]).toFixed(shares[place] < 0.0995 ? 1 : 0)} %`));
-    const first = indices.length ? `the most probable class: ${name_of(indices[0])}` : "the most probable class";
+    const first = indices.length ? `most probable: ${name_of(indices[0])}` : "most probable class";
     menu.replaceChildren(element("option", { value: "" }, first),
       ...(typeof target === "string" ? [element("option", { value: target }, `the unit ${target}`)] : []), ...options);
     menu.value = String(target ?? "");

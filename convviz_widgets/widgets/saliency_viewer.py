@@ -117,7 +117,10 @@ class SaliencyViewer(Viewer):
 
     @traitlets.validate("above", "below")
     def _check_percentile(self, proposal: Any) -> float:
-        return float(saliency_place.PERCENT.check(proposal["trait"].name, proposal["value"]))
+        if not self.writing:
+            given = {"above": self.above, "below": self.below, proposal["trait"].name: proposal["value"]}
+            saliency_place.checked(**given)
+        return float(proposal["value"])
 
     @traitlets.observe("unit", "target", "image", "above", "below")
     def _set_from_outside(self, change: Any) -> None:
@@ -215,6 +218,7 @@ class SaliencyViewer(Viewer):
         """Looks for the object while no map is asked for; the newest percentiles win."""
         saliency_place.checked(above, below)
         if not self.view:
+            self.write(above=above, below=below, answered=self._asked)
             return
         name, wanted, asked = self.view["image"], self.view["target"], self._asked
         self._worker.submit(
