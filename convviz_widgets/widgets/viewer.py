@@ -156,7 +156,9 @@ class Viewer(Widget):
         self.send({"kind": "thumbnails", "names": names}, [self.album.thumbnail(name) for name in names])
 
     def _network(self) -> dict[str, Any]:
-        scores = [layer for layer in self.lens.layers.values() if layer.channels == len(self.lens.class_names)]
+        count = len(self.lens.class_names)
+        layers = [layer for layer in self.lens.layers.values() if count and layer.channels == count]
+        scores = [layer for layer in layers if not layer.is_map or max(layer.shape[1:]) == 1]
         return {
             "name": self.lens.name,
             "layers": picking.outline(self.lens),
