@@ -27,7 +27,7 @@ function render({ model, el }) {
     if (status.textContent !== (label ?? "")) status.textContent = label ?? "";
   };
   root.append(problem_box(model, signal), photos.node, element("div", { class: "cv-tools" }, class_part(model, look, signal).node, maps.tools),
-    element("div", { class: "cv-row" }, maps.node, place.node), behind);
+    element("div", { class: "cv-row" }, maps.node, element("div", { class: "cv-side" }, place.node, curves_part(model, signal).node)), behind);
   on_change(model, ["answered", "view", "problem"], () => {
     gate.settle();
     cut.settle();

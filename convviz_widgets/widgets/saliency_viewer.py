@@ -6,20 +6,23 @@ import numpy as np
 import numpy.typing as npt
 import traitlets
 
-from convviz_widgets.core.errors import BadType, BadValue, ConvvizError, UnsupportedModel, unknown_name
+from convviz_widgets.core.errors import ConvvizError, UnsupportedModel, unknown_name
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.methods.saliency.deletion import DeletionInsertion, deletion_insertion
 from convviz_widgets.methods.saliency.saliency import Saliency, Variant, peak, saliency
 from convviz_widgets.render import grid
 from convviz_widgets.widgets import picking, saliency_place
 from convviz_widgets.widgets.base import joined
+from convviz_widgets.widgets.saliency_target import checked_target
 from convviz_widgets.widgets.shades import map_codes
 from convviz_widgets.widgets.viewer import SECONDS_FOR_A_STILL, Viewer, enlarged, told
 
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 SAMPLED: tuple[Variant, ...] = ("smoothgrad", "integrated")  # many passes: they follow the others
 KEPT = 64  # maps held ready
+STEPS = 24  # of the curves
 ALL = 10**9  # as many classes as there are
 
 
@@ -50,7 +53,7 @@ class SaliencyViewer(Viewer):
 
     _esm = joined(
         *("_kit.js", "_kit_controls.js", "_picker_photos.js", "_saliency_target.js", "_saliency_maps.js"),
-        *("_saliency_place.js", "saliency_viewer.js"),
+        *("_saliency_place.js", "_saliency_curves.js", "saliency_viewer.js"),
     )
     _css = joined("_kit.css", "layer_picker.css", "_viewer.css", "saliency_viewer.css")
 
@@ -73,9 +76,11 @@ class SaliencyViewer(Viewer):
     """{"image", "order", "probability"}: the classes, the most probable first (int32, float32 bytes)."""
     place = traitlets.Dict({}).tag(sync=True)
     """Where the object is; see `Places.found`."""
+    curves = traitlets.Dict({}).tag(sync=True)
+    """{"image", "target", "variant", "lines": name to float32 bytes, "areas"}; see `measure`."""
 
     colours = "inferno"
-    background = ("more", "place")
+    background = ("more", "place", "curves")
 
     def __init__(self, lens: Lens, images: Any, *, target: int | str | Unit | None = None, **traits: Any) -> None:
         super().__init__(lens, images, **traits)
@@ -83,21 +88,48 @@ class SaliencyViewer(Viewer):
         """The maps shown, by variant."""
         self._made: dict[tuple[str, Any, Variant], Saliency] = {}
         self._places = saliency_place.Places(lens)
-        self._name, self._wanted = self.image, _target(lens, self._scores, self.unit or None)
+        self._name, self._wanted = self.image, checked_target(lens, self._scores, self.unit or None)
         if target is not None:
-            self._wanted = _target(lens, self._scores, target)
+            self._wanted = checked_target(lens, self._scores, target)
         self.write(target=self._wanted, unit=self._address(self._wanted))
         self._ready = True
         if self.image:
             self._look()
 
     def receive(self, message: dict[str, Any], buffers: list[memoryview]) -> None:
-        """Answers a gesture, also ``place``: other percentiles of the localisation."""
-        if message["kind"] != "place":
-            super().receive(message, buffers)
-            return
+        """Answers a gesture, also ``place``, other percentiles of the localisation, and ``measure`` of a map."""
         self._asked = max(self._asked, int(message.get("ask", 0)))
-        self._locate(float(message.get("above", self.above)), float(message.get("below", self.below)))
+        if message["kind"] == "place":
+            self._locate(float(message.get("above", self.above)), float(message.get("below", self.below)))
+        elif message["kind"] == "measure":
+            self.measure(message.get("variant", "gradient"))
+        else:
+            super().receive(message, buffers)
+
+    def measure(self, variant: Variant = "gradient") -> None:
+        """Draws how the score falls and rises with the pixels that a map holds for important; see `deletion_insertion`.
+
+        Raises:
+            UnknownName: no such way of asking.
+        """
+        if variant not in VARIANTS:
+            raise unknown_name("variant", variant, VARIANTS)
+        if not self.view:
+            return
+        name, wanted = self.view["image"], self.view["target"]
+
+        def done(found: DeletionInsertion) -> None:
+            lines = {each: np.float32(getattr(found, each)).tobytes() for each in found.areas}
+            made = {"image": name, "target": wanted, "variant": variant, "lines": lines, "areas": found.areas}
+            self.write(curves=made, progress={})
+
+        self._worker.submit(
+            lambda: deletion_insertion.steps(self.lens, self.album[name], wanted, variant=variant, steps=STEPS),
+            key=(id(self), "curves"),
+            on_step=lambda step: self.write(progress=told(f"removing pixels by {variant}", step)),
+            on_done=done,
+            on_error=self._failed_behind,
+        )
 
     def still(self) -> npt.NDArray[np.uint8] | None:
         """The maps over the photo."""
@@ -113,7 +145,7 @@ class SaliencyViewer(Viewer):
 
     @traitlets.validate("target")
     def _check_target(self, proposal: Any) -> int | str | None:
-        return _target(self.lens, self._scores, proposal["value"])
+        return checked_target(self.lens, self._scores, proposal["value"])
 
     @traitlets.validate("above", "below")
     def _check_percentile(self, proposal: Any) -> float:
@@ -135,9 +167,9 @@ class SaliencyViewer(Viewer):
     def _wish(self, message: dict[str, Any]) -> None:
         wanted = self._wanted
         if "target" in message:
-            wanted = _target(self.lens, self._scores, message["target"])
+            wanted = checked_target(self.lens, self._scores, message["target"])
         if "unit" in message:
-            wanted = _target(self.lens, self._scores, message["unit"])
+            wanted = checked_target(self.lens, self._scores, message["unit"])
         self._name, self._wanted = str(message.get("image", self._name)), wanted
 
     def _see(self) -> Steps[dict[str, Any]]:
@@ -243,28 +275,6 @@ class SaliencyViewer(Viewer):
     def _scores(self) -> str:
         """The layer of the class scores, or ""."""
         return str(self.network["scores"])
-
-
-def _target(lens: Lens, scores: str, target: Any) -> int | str | None:
-    """What is meant: a class index, a unit's address, or None; the score of a class is that class.
-
-    Raises:
-        UnknownName, BadValue, BadType: there is no such class or unit.
-    """
-    if target is None or target == "":
-        return None
-    if isinstance(target, str) and target in lens.class_names:
-        return lens.class_names.index(target)
-    if isinstance(target, int) and not isinstance(target, bool):
-        if target < 0 or (lens.class_names and target >= len(lens.class_names)):
-            raise BadValue(f"There is no class {target}. Accepted: 0 to {len(lens.class_names) - 1}, or a name.")
-        return target
-    if isinstance(target, str) and ":" not in target:
-        raise unknown_name("class", target, lens.class_names, "Or give its index, or the address of a unit.")
-    if not isinstance(target, str | Unit):
-        raise BadType(f"A target of type {type(target).__name__} is not known. Accepted: a class or a unit's address.")
-    unit = picking.checked(lens, target)
-    return unit.channel if scores and unit.layer == scores else str(unit)
 
 
 def _told(variant: str, made: Saliency) -> dict[str, Any]:

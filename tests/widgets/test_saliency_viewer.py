@@ -9,6 +9,7 @@ from torch import nn
 
 import convviz_widgets as cv
 from convviz_widgets.core.errors import BadType, BadValue, UnknownName
+from convviz_widgets.methods.saliency.deletion import deletion_insertion
 from convviz_widgets.methods.saliency.localize import localize
 from convviz_widgets.methods.saliency.saliency import peak, saliency
 from convviz_widgets.widgets.saliency_viewer import SAMPLED, VARIANTS, SaliencyViewer
@@ -227,3 +228,14 @@ def test_closing_calls_everything_off(lens: Any) -> None:
     assert viewer._worker.wait(20)
     assert viewer._worker.jobs == ()
     assert "done" not in viewer.more
+
+
+def test_how_far_a_map_can_be_trusted(viewer: SaliencyViewer, lens: Any) -> None:
+    Wire(viewer).gesture(kind="measure", variant="guided")
+    wanted = deletion_insertion(lens, PIXELS[0], "owl", variant="guided", steps=24)
+    assert viewer.curves["areas"] == wanted.areas
+    line = np.frombuffer(viewer.curves["lines"]["insertion"], np.float32)
+    assert line == pytest.approx(wanted.insertion, rel=1e-5)
+    assert viewer.progress == {}
+    viewer._receive(viewer, {"kind": "measure", "variant": "magic"}, [])
+    assert "magic" in viewer.problem["text"]
