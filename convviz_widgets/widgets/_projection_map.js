@@ -21,10 +21,16 @@ function unit_part(model, look, signal) {
     count.textContent = `of ${channels()}${name ? ` · ${name}` : ""}`;
   };
   layer.addEventListener("change", () => look({ layer: layer.value }), { signal });
-  channel.addEventListener("change", () => {
+  const pick = () => {
     const place = Math.max(0, Math.min(channels() - 1, Math.round(Number(channel.value) || 0)));
     channel.value = String(place);
-    look({ unit: `${layer.value}:${place}` });
+    if (model.get("unit") !== `${layer.value}:${place}`) look({ unit: `${layer.value}:${place}` });
+  };
+  channel.addEventListener("change", pick, { signal });
+  channel.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    pick();
   }, { signal });
   on_change(model, ["unit"], show, signal);
   show();
@@ -74,7 +80,6 @@ function map_part(model, look, signal) {
     held = { ...view, layer, channel: Number.parseInt(view.unit.slice(split + 1), 10), values, height, width, low, high, field,
       place: view.position ?? typed, single: view.keep === "strongest", flat: values.length === 1,
       map: canvas_of(faded(coloured(codes, width, height, as_bytes(model.get("network").colours)), codes)) };
-    asked = null;
     const kept = held.flat ? "its answer" : held.single ? (typed ? "a chosen neuron" : "its strongest neuron") : "all of its map";
     name.textContent = view.unit;
     what.textContent = kept;
@@ -174,7 +179,12 @@ function map_part(model, look, signal) {
   const watch = new ResizeObserver(draw);
   watch.observe(node);
   signal.addEventListener("abort", () => watch.disconnect());
+  /** All that was asked for is answered: what is shown is what counts. */
+  const release = () => {
+    asked = null;
+    draw();
+  };
   load_photo();
   take();
-  return { node };
+  return { node, release };
 }

@@ -32,6 +32,7 @@ function render({ model, el }) {
   on_change(model, ["keep"], () => keep.show(model.get("keep")), signal);
   on_change(model, ["answered", "view", "problem"], () => {
     gate.settle();
+    if (!gate.busy()) map.release();
     busy();
   }, signal);
   keep.show(model.get("keep"));
