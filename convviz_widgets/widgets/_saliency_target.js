@@ -2,9 +2,9 @@
 
 /** @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal */
 function class_part(model, look, signal) {
-  const menu = element("select", { class: "cv-class-menu", ...KEYED });
+  const menu = element("select", { class: "cv-class-menu", "aria-label": "Class that the maps are of", ...KEYED });
   const score = element("span", { class: "cv-numbers cv-faint" });
-  const node = element("label", { class: "cv-choose" }, "Maps of ", menu, score);
+  const node = element("span", { class: "cv-choose" }, element("label", {}, "Maps of ", menu), score);
   const name_of = (/** @type {number} */ index) => model.get("network").classes[index] ?? `class ${index}`;
   const fill = () => {
     const { order, probability } = model.get("ranking");

@@ -157,9 +157,9 @@ def test_errors_are_shown_and_can_be_closed(viewer: Locator, lab: Lab) -> None:
 def test_all_pixels_of_a_dense_screen(viewer: Locator, lab: Lab) -> None:
     screen = {"width": 1280, "height": 1000, "deviceScaleFactor": 2, "mobile": False}
     lab.page.context.new_cdp_session(lab.page).send("Emulation.setDeviceMetricsOverride", screen)
-    lab.kernel("viewer.unit = 'conv3:7'")
-    shows(viewer, "conv3:7")
-    expect(rule(viewer, "guided")).to_have_attribute("data-unit", "conv3:7")
+    lab.kernel("viewer.unit = 'conv3:5'")
+    shows(viewer, "conv3:5")
+    expect(rule(viewer, "guided")).to_have_attribute("data-unit", "conv3:5")
     for canvas in viewer.locator("figure canvas").all():
         drawn, shown = canvas.evaluate("node => [node.width, node.clientWidth]")
         assert drawn == pytest.approx(2 * shown, abs=2)

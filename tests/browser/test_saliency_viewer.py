@@ -44,7 +44,7 @@ def test_six_maps_and_the_object(viewer: Locator) -> None:
     assert len(set(sums)) == 6
     expect(viewer.locator(".cv-place canvas")).to_have_attribute("data-ready", "95-30")
     expect(viewer.locator(".cv-place p")).to_contain_text("% of the photo")
-    menu = viewer.get_by_label("Maps of")
+    menu = viewer.get_by_label("Class that the maps are of")
     assert menu.locator("option").first.inner_text() == "most probable: boat"
     assert menu.locator("option").count() == 1 + 14
 
@@ -65,8 +65,8 @@ def test_cover_and_range_cost_no_message(viewer: Locator, lab: Lab) -> None:
 
 
 def test_by_mouse(viewer: Locator, lab: Lab) -> None:
-    viewer.get_by_label("Maps of").select_option(
-        label=viewer.get_by_label("Maps of").locator("option").nth(3).inner_text()
+    viewer.get_by_label("Class that the maps are of").select_option(
+        label=viewer.get_by_label("Class that the maps are of").locator("option").nth(3).inner_text()
     )
     settle(lab)
     name = lab.kernel("print(viewer.view['name'], viewer.target)").split()
@@ -79,9 +79,20 @@ def test_by_mouse(viewer: Locator, lab: Lab) -> None:
     viewer.locator(".cv-classes button").first.click()
     settle(lab)
     shows(viewer, lab.kernel("print(lens.predict(images[1])[0][0].name)"))
-    viewer.get_by_label("Maps of").select_option("")
+    viewer.get_by_label("Class that the maps are of").select_option("")
     settle(lab)
     assert lab.kernel("print(viewer.target)") == "None"
+
+
+def test_a_map_is_measured(viewer: Locator, lab: Lab) -> None:
+    viewer.get_by_label("Map to measure").select_option("guided")
+    viewer.get_by_role("button", name="Measure").click()
+    curve = viewer.get_by_role("img", name="deletion by guided: area")
+    expect(curve).to_be_visible(timeout=60_000)
+    assert len((curve.locator("path").last.get_attribute("d") or "").split("L")) == 25
+    expect(viewer.get_by_text("insertion by guided: area")).to_be_visible()
+    lab.kernel("viewer.image = 'image 1'; viewer._worker.wait(30)")
+    expect(curve).to_be_hidden()  # it was of another photo
 
 
 def test_by_keyboard(viewer: Locator, lab: Lab) -> None:
@@ -109,7 +120,7 @@ def test_from_python_and_errors_inside(viewer: Locator, lab: Lab) -> None:
     lab.kernel("viewer.unit = 'conv3:5'; viewer._worker.wait(30)")
     name = lab.kernel("print(viewer.view['name'])")
     shows(viewer, name)
-    expect(viewer.get_by_label("Maps of")).to_have_value("conv3:5")
+    expect(viewer.get_by_label("Class that the maps are of")).to_have_value("conv3:5")
     lab.kernel("viewer._receive(viewer, {'kind': 'look', 'target': 'cow'}, [])")
     expect(viewer.get_by_role("alert")).to_contain_text("There is no class 'cow'")
     lab.kernel("viewer.target = 'cat'; viewer._worker.wait(30)")
