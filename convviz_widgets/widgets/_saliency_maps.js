@@ -70,11 +70,11 @@ function maps_part(model, signal) {
     context.imageSmoothingEnabled = width < photo.now.width;
     context.drawImage(photo.now, ...area);
     canvas.dataset.ready = map?.codes ? model.get("view").name : "";
-    told.textContent = map?.note || (map ? `full colour: ${short_number(map.peak)}` : "under way …");
+    told.textContent = map?.note || (!map ? "under way …" : map.high > 0 ? `full colour: ${short_number(map.peak || map.high)}` : "Nothing arrives at the photo this way.");
     set_attributes(canvas, { "aria-label": map?.codes ? `${variant} of ${model.get("view").name} on ${map.image ?? model.get("image")}, up to ${short_number(map.high)}` : `${variant}: not here yet` });
     if (!map?.codes) return;
     const codes = as_bytes(map.codes);
-    const levels = map_levels(map.high, range.value === "shared" && SLOPES.includes(variant) ? most : map.peak);
+    const levels = map_levels(map.high, range.value === "shared" && SLOPES.includes(variant) ? most : map.peak || map.high);
     const image = coloured(codes, map.shape[1], map.shape[0], as_bytes(model.get("network").colours), (code) => levels[code]);
     const share = Number(cover.value) / 100;
     for (let place = 0; place < codes.length; place += 1) image.data[4 * place + 3] = 255 * share * (share + ((1 - share) * levels[codes[place]]) / 255);

@@ -9,6 +9,7 @@ function render({ model, el }) {
   const cut = one_under_way((wish, number) => model.send({ kind: "place", ask: number, ...wish }), answered);
   const root = element("div", { class: "cv cv-viewer cv-saliency", role: "group", "aria-label": `Saliency viewer of ${model.get("network").name}` });
   const busy = () => (root.dataset.busy = String(gate.busy() || (!model.get("view").name && !model.get("problem").text && model.get("names").length > 0)));
+  const cutting = () => (place.node.dataset.busy = String(cut.busy()));
   /** @param {any} wish */
   const look = (wish) => {
     gate.wish(wish);
@@ -16,7 +17,10 @@ function render({ model, el }) {
   };
   const photos = photos_part(model, look, signal);
   const maps = maps_part(model, signal);
-  const place = place_part(model, cut.wish, signal);
+  const place = place_part(model, (wish) => {
+    cut.wish(wish);
+    cutting();
+  }, signal);
   const bar = element("progress", { max: 1, value: 0, "aria-label": "Maps of many passes" });
   const status = element("p", { class: "cv-faint", role: "status", "aria-live": "polite" });
   const behind = element("div", { class: "cv-behind" }, bar, status);
@@ -31,6 +35,7 @@ function render({ model, el }) {
   on_change(model, ["answered", "view", "problem"], () => {
     gate.settle();
     cut.settle();
+    cutting();
     busy();
   }, signal);
   on_change(model, ["progress"], progress, signal);

@@ -228,7 +228,7 @@ class SaliencyViewer(Viewer):
             self._worker.submit(
                 lambda: self._sample(name, wanted),
                 key=(id(self), "more"),
-                priority=0,
+                priority=-1,
                 on_step=lambda step: self.write(progress=told(step.label, step)),
                 on_done=lambda _: self.write(progress={}),
                 on_error=self._failed_behind,
@@ -256,7 +256,6 @@ class SaliencyViewer(Viewer):
         self._worker.submit(
             lambda: self._places.found(name, self.album[name], wanted, above=above, below=below),
             key=(id(self), "place"),
-            priority=1,
             on_done=lambda place: self.write(place=place, above=above, below=below, answered=asked),
             on_error=self._failed_behind,
         )
