@@ -45,7 +45,7 @@ function top_part(model, look, signal, strength) {
     const top = model.get("top");
     bar.hidden = !label;
     bar.value = fraction ?? 0;
-    waiting.textContent = label ?? (top.patches && !top.patches.length ? "No picture excites it." : "");
+    waiting.textContent = label ?? (top.patches && !top.patches.length ? "No picture to search is in the album." : "");
     waiting.hidden = !waiting.textContent;
   };
   on_change(model, ["top", "rule"], show, signal);

@@ -34,7 +34,8 @@ class TopPatches:
 
         Each is told as by `picking.patches_of`, with a "signal" as of `signal_codes`, or None where none goes down.
         """
-        return {"unit": str(unit.whole), "rule": rule, "patches": self._kept.get((str(unit.whole), rule))}
+        none: list[dict[str, Any]] | None = None if len(self.album.images) else []
+        return {"unit": str(unit.whole), "rule": rule, "patches": self._kept.get((str(unit.whole), rule), none)}
 
     def search(self, layer: str) -> Steps[None]:
         """One pass over the pictures, for all units of a layer."""

@@ -11,6 +11,7 @@ from torch import nn
 import convviz_widgets as cv
 from convviz_widgets.core.errors import BadValue, UnknownName
 from convviz_widgets.methods.deconvnet.deconvnet import deconvnet
+from convviz_widgets.render.encode import png, read
 from convviz_widgets.render.signal import reach_of
 from convviz_widgets.widgets.projection_viewer import ProjectionViewer
 from convviz_widgets.widgets.shades import map_codes, shrunk, signal_codes
@@ -251,6 +252,21 @@ def test_vectors_and_no_pictures(lens: Any) -> None:
     assert scores.problem == {}
     assert scores.top["patches"]
     scores.close()
+
+
+def test_a_photo_is_uploaded_into_an_empty_album(lens: Any) -> None:
+    viewer = ProjectionViewer(lens, [], unit="conv1:2")
+    wire = Wire(viewer)
+    assert len(wire.gesture(png(PIXELS[3]), kind="upload", name="mine.png")) == 1
+    assert (viewer.image, viewer.names) == ("mine.png", ["mine.png"])
+    assert np.array_equal(read(viewer.photo["png"]), lens.picture(PIXELS[3]))
+    assert viewer.top["patches"] == []
+    assert len(viewer.view["rules"]) == 3
+    wire.gesture(kind="thumbnails", names=["mine.png", "nowhere"])
+    assert [data["content"] for data, _ in wire.down] == [{"kind": "thumbnails", "names": ["mine.png"]}]
+    wire.gesture(kind="upload", name="lost.png")
+    assert "without its bytes" in viewer.problem["text"]
+    viewer.close()
 
 
 def test_it_opens_on_late_maps_and_links_with_the_picker(lens: Any) -> None:
