@@ -1,0 +1,52 @@
+"""An operation at work on changed maps."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from convviz_widgets.lens.incremental.boxes import Patch
+from convviz_widgets.lens.incremental.trace import Operation, Ref
+
+State = Patch | torch.Tensor
+"""A changed map: its windows, or the whole of it for every picture, (N, 1, ..., H, W)."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One operation at work.
+
+    Args:
+        operation: which.
+        clean: every tensor of the unchanged picture, by number.
+        states: the changed ones among them.
+    """
+
+    operation: Operation
+    clean: Mapping[int, torch.Tensor]
+    states: Mapping[int, State]
+
+    def argument(self, number: int, default: Any = None) -> Any:
+        """A positional argument, or its default where it was left out."""
+        return self.operation.args[number] if len(self.operation.args) > number else default
+
+    @property
+    def output(self) -> torch.Tensor:
+        """What it gave for the unchanged picture."""
+        return self.clean[self.operation.outputs[0]]
+
+    def first(self) -> tuple[torch.Tensor, Patch] | None:
+        """The clean map and the windows of the first argument, if that is all it takes of the picture."""
+        ref = self.argument(0)
+        if not isinstance(ref, Ref) or self.operation.inputs != [ref.number]:
+            return None
+        state = self.states.get(ref.number)
+        return (self.clean[ref.number], state) if isinstance(state, Patch) else None
+
+    def outcome(self, windows: torch.Tensor) -> torch.Tensor:
+        """The operation's first output with windows as its first argument."""
+        return self.operation.run({self.argument(0).number: windows})[0]
+
+
+Rule = Callable[[Call], State | list[State] | None]

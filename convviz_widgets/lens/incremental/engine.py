@@ -1,0 +1,182 @@
+"""The answers of a network to one picture with changed windows, from what it answered to the picture itself.
+
+A changed window reaches only part of each map. That part alone is computed again, layer by layer, together with the
+unchanged border it looks at; everything else is kept from one forward pass. The numbers are those of a full forward.
+
+Source: Nakandala, Kumar & Papakonstantinou 2019, "Incremental and Approximate Inference for Faster Occlusion-based
+Deep CNN Explanations", section 3 (the idea).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from convviz_widgets.core.errors import BadValue
+from convviz_widgets.lens.incremental.boxes import Patch, Span, cut
+from convviz_widgets.lens.incremental.call import Call, State
+from convviz_widgets.lens.incremental.rules import follow
+from convviz_widgets.lens.incremental.trace import Operation, Tape, trace
+from convviz_widgets.lens.incremental.whole import run_whole
+from convviz_widgets.lens.layers import Layer
+from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.record import OUTPUT
+
+COVERED = 0.75  # share of a map from which on all of it is computed
+
+
+class Incremental:
+    """One picture, opened for changing windows of it.
+
+    Example:
+        >>> lens = Lens.load("mini")
+        >>> opened = Incremental(lens, lens.prepare(torch.rand(3, 96, 96)))
+        >>> opened.answers([0, 40], [0, 8], torch.zeros(2, 3, 16, 16))[""].shape
+        torch.Size([2, 7])
+
+    Args:
+        lens: the network.
+        prepared: (1, C, H, W), the picture as the network sees it.
+        layers: names of layers whose answers are wanted besides the network's own.
+
+    Attributes:
+        clean: what the network ("") and each layer answer to the picture itself, (1, ...).
+        obstacle: why every answer needs a full forward on this network; "" if it does not.
+        alone: names of the operations that were run for each picture alone, as nothing is known of them.
+    """
+
+    def __init__(self, lens: Lens, prepared: torch.Tensor, layers: Iterable[str | Layer] = ()) -> None:
+        if prepared.ndim != 4 or len(prepared) != 1:
+            raise BadValue(f"One prepared picture is (1, C, H, W); given: {tuple(prepared.shape)}.")
+        self._lens = lens
+        self.prepared = prepared.detach().to(lens.device, lens._dtype).clone()
+        named = [lens.layers[each.name if isinstance(each, Layer) else each] for each in layers]
+        self._sites = {"": OUTPUT, **{layer.name: layer.site for layer in named}}
+        self.alone: set[str] = set()
+        self._tape = Tape(obstacle="not traced")
+        with lens.lock:
+            self._tape = trace(lens.module, self.prepared, list(self._sites.values()))
+            self._open()
+
+    @property
+    def obstacle(self) -> str:
+        """See the class."""
+        return self._tape.obstacle
+
+    def answers(self, tops: Any, lefts: Any, windows: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the network ("") and the layers answer to the picture with windows of other pixels.
+
+        Args:
+            tops: (N,) rows where the windows begin; parts beyond the edge are cut off.
+            lefts: (N,) columns where they begin.
+            windows: (N, C, h, w), or (1, C, h, w) for the same pixels everywhere.
+
+        Returns:
+            (N, ...) per name.
+        """
+        states = self.changed(tops, lefts, windows)
+        count = len(np.atleast_1d(tops))
+        found = {}
+        with self._quiet():
+            for name, state in states.items():
+                clean = self.clean[name]
+                if state is None:
+                    found[name] = clean.expand(count, *clean.shape[1:])
+                else:
+                    whole = state.everywhere(clean) if isinstance(state, Patch) else state
+                    found[name] = whole.flatten(0, 1)
+        return found
+
+    def changed(self, tops: Any, lefts: Any, windows: torch.Tensor) -> dict[str, State | None]:
+        """The same, as windows where windows are all that changed; None where nothing did."""
+        tops, lefts = (np.atleast_1d(np.asarray(each, dtype=np.int64)) for each in (tops, lefts))
+        with self._lens.lock, self._quiet():
+            patch = self._entered(tops, lefts, windows.to(self.prepared))
+            if self._tape.obstacle:
+                pictures = patch.everywhere(self.prepared).flatten(0, 1)
+                found = self._lens._record(pictures, list(self._sites.values()), grad=False)
+                return {name: found[site].unsqueeze(1) for name, site in self._sites.items()}
+            states = self._replayed(patch)
+        return {name: states.get(self._tape.outputs[site]) for name, site in self._sites.items()}
+
+    def _open(self) -> None:
+        """One forward pass, of which everything is kept."""
+        sites = list(self._sites.values())
+        if self._tape.obstacle:
+            found = self._lens._record(self.prepared, sites, grad=False)
+            self.clean = {name: found[site] for name, site in self._sites.items()}
+            return
+        self._tape.operations = self._tape.needed()
+        with self._quiet():
+            self._kept = self._tape.run(self.prepared)
+        self.clean = {name: self._kept[self._tape.outputs[site]] for name, site in self._sites.items()}
+        self._last = {n: place for place, each in enumerate(self._tape.operations) for n in each.inputs}
+        self._wanted = set(self._tape.outputs.values())
+
+    def _entered(self, tops: Any, lefts: Any, windows: torch.Tensor) -> Patch:
+        """The changed windows of the picture itself, all inside it."""
+        height, width = self.prepared.shape[-2:]
+        high, wide = windows.shape[-2:]
+        rows, columns = Span.of(tops, tops + high, height), Span.of(lefts, lefts + wide, width)
+        windows = windows.expand(len(tops), *windows.shape[1:])
+        if (tops >= 0).all() and (lefts >= 0).all() and (tops + high <= height).all() and (lefts + wide <= width).all():
+            return Patch(windows, rows, columns)
+        values = cut(self.prepared, None, rows.start, rows.size, columns.start, columns.size)
+        for number, (top, left) in enumerate(zip(tops - rows.start, lefts - columns.start, strict=True)):
+            target = values[number, :, max(top, 0) : max(top + high, 0), max(left, 0) : max(left + wide, 0)]
+            source = windows[number, :, max(-top, 0) :, max(-left, 0) :]
+            target.copy_(source[:, : target.shape[-2], : target.shape[-1]])
+        return Patch(values, rows, columns)
+
+    def _replayed(self, patch: Patch) -> dict[int, State]:
+        states: dict[int, State] = {0: patch}
+        for place, operation in enumerate(self._tape.operations):
+            if not any(number in states for number in operation.inputs):
+                continue
+            for number, state in zip(operation.outputs, self._after(operation, states), strict=False):
+                states[number] = self._widened(number, state)
+            for number in operation.inputs:
+                if self._last[number] == place and number not in self._wanted:
+                    states.pop(number, None)
+        return states
+
+    def _after(self, operation: Operation, states: Mapping[int, State]) -> list[State]:
+        used = [number in self._last or number in self._wanted for number in operation.outputs]
+        state = follow(Call(operation, self._kept, states))
+        if isinstance(state, list):
+            return state
+        if state is not None and not any(used[1:]):
+            return [state]
+        changed = {number: self._whole(number, states[number]) for number in operation.inputs if number in states}
+        outputs, batched = run_whole(operation, self._kept, changed)
+        if not batched:
+            self.alone.add(operation.name)
+        return list(outputs)
+
+    def _widened(self, number: int, state: State) -> State:
+        """Windows that cover most of a map become the whole map."""
+        if isinstance(state, Patch) and state.rows.size * state.columns.size >= COVERED * (
+            state.rows.length * state.columns.length
+        ):
+            return self._whole(number, state)
+        return state
+
+    def _whole(self, number: int, state: State) -> torch.Tensor:
+        return state.everywhere(self._kept[number]) if isinstance(state, Patch) else state
+
+    def _quiet(self) -> Any:
+        return _Quiet()
+
+
+class _Quiet:
+    """Inside: no gradients, and tensors that can be used anywhere afterwards."""
+
+    def __enter__(self) -> None:
+        self._modes = [torch.inference_mode(mode=False), torch.no_grad()]
+        for mode in self._modes:
+            mode.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        for mode in reversed(self._modes):
+            mode.__exit__(*error)

@@ -1,0 +1,137 @@
+"""What convolution, pooling and means do to a changed window."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from convviz_widgets.lens.incremental.boxes import Patch, Span, cut
+from convviz_widgets.lens.incremental.call import Call, Rule, State
+
+
+def _convolution(call: Call) -> State | None:
+    _, weight, bias, stride, padding, dilation, transposed, _, groups = call.operation.args
+    found = call.first()
+    if found is None or transposed or weight.ndim != 4:
+        return None
+    rows, columns, patch = _slid(call, found, weight.shape[2:], stride, padding, dilation)
+    values = functional.conv2d(patch, weight, bias, stride, 0, dilation, groups)
+    return Patch(values, rows, columns)
+
+
+def _slid(
+    call: Call,
+    found: tuple[torch.Tensor, Patch],
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    outside: float = 0.0,
+) -> tuple[Span, Span, torch.Tensor]:
+    """Where the windows lie after a sliding operation, and the part of the map it must slide over for them."""
+    clean, patch = found
+    spans, begins, sizes = [], [], []
+    for axis, before in enumerate((patch.rows, patch.columns)):
+        each = [_pair(given)[axis] for given in (kernel, stride, padding, dilation)]
+        after = before.through(
+            kernel=each[0], stride=each[1], padding=each[2], dilation=each[3], length=call.output.shape[axis - 2]
+        )
+        spans.append(after)
+        begins.append(after.start * each[1] - each[2])
+        sizes.append((after.size - 1) * each[1] + (each[0] - 1) * each[3] + 1)
+    same = (
+        sizes[0] == patch.rows.size
+        and sizes[1] == patch.columns.size
+        and np.array_equal(begins[0], patch.rows.start)
+        and np.array_equal(begins[1], patch.columns.start)
+    )
+    values = patch.values if same else cut(clean, patch, begins[0], sizes[0], begins[1], sizes[1], outside)
+    return spans[0], spans[1], values
+
+
+def _max_pool(call: Call) -> State | None:
+    found = call.first()
+    if found is None:
+        return None
+    kernel, padding, dilation = call.argument(1), call.argument(3, 0), call.argument(4, 1)
+    stride = call.argument(2) or kernel
+    rows, columns, patch = _slid(call, found, kernel, stride, padding, dilation, -math.inf)
+    return Patch(functional.max_pool2d(patch, _pair(kernel), _pair(stride), 0, _pair(dilation)), rows, columns)
+
+
+def _average_pool(call: Call) -> State | None:
+    found = call.first()
+    if found is None or found[0].ndim != 4:
+        return None
+    kernel, stride = _pair(call.argument(1)), _pair(call.argument(2) or call.argument(1))
+    padding = _pair(call.argument(3, 0))
+    rows, columns, patch = _slid(call, found, kernel, stride, padding, 1)
+    values = functional.avg_pool2d(patch, kernel, stride)
+    scale = _divisors(call, found[0], kernel, stride, padding)
+    if scale is not None:
+        values = values * cut(scale, None, rows.start, rows.size, columns.start, columns.size)
+    return Patch(values, rows, columns)
+
+
+def _divisors(call: Call, clean: torch.Tensor, kernel: Any, stride: Any, padding: Any) -> torch.Tensor | None:
+    """What a mean that counts all places, those beyond the edge as zero, is to be multiplied by: (1, 1, h, w)."""
+    ones = torch.ones_like(clean[:, :1])
+    asked = call.operation.function(ones, *call.operation.args[1:], **call.operation.keywords)
+    high, wide = call.output.shape[-2:]
+    hang = [
+        max(0, (count - 1) * step + size - length - 2 * pad) + pad
+        for count, step, size, length, pad in zip((high, wide), stride, kernel, clean.shape[-2:], padding, strict=True)
+    ]
+    held = functional.avg_pool2d(functional.pad(ones, (padding[1], hang[1], padding[0], hang[0])), kernel, stride)[
+        ..., :high, :wide
+    ]
+    scale = asked / held
+    return None if bool((scale == 1).all()) else scale
+
+
+def _adaptive_average(call: Call) -> State | None:
+    found = call.first()
+    if found is None or found[0].ndim != 4:
+        return None
+    before, after = found[0].shape[-2:], call.output.shape[-2:]
+    if before == after:
+        return found[1]
+    if tuple(after) == (1, 1):
+        return _mean_of(call, found)
+    if any(length % count for length, count in zip(before, after, strict=True)):
+        return None
+    kernel = [length // count for length, count in zip(before, after, strict=True)]
+    rows, columns, patch = _slid(call, found, kernel, kernel, 0, 1)
+    return Patch(functional.avg_pool2d(patch, kernel), rows, columns)
+
+
+def _mean(call: Call) -> State | None:
+    found, axes = call.first(), call.argument(1)
+    if found is None or not isinstance(axes, list | tuple) or "dtype" in call.operation.keywords:
+        return None
+    dims = sorted(each % found[0].ndim for each in axes)
+    return _mean_of(call, found) if dims == [found[0].ndim - 2, found[0].ndim - 1] else None
+
+
+def _mean_of(call: Call, found: tuple[torch.Tensor, Patch]) -> torch.Tensor:
+    """The mean over all positions: as it was, and what the windows add."""
+    clean, patch = found
+    was = cut(clean, None, patch.rows.start, patch.rows.size, patch.columns.start, patch.columns.size)
+    added = (patch.values - was).sum((-2, -1)) / clean.shape[-2:].numel()
+    return call.output + added.view(len(added), *call.output.shape)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    given = list(value) if isinstance(value, list | tuple) else [value]
+    return (given[0], given[-1])
+
+
+SLIDING: dict[str, Rule] = {
+    "convolution": _convolution,
+    **dict.fromkeys(("max_pool2d_with_indices", "max_pool2d"), _max_pool),
+    "avg_pool2d": _average_pool,
+    "adaptive_avg_pool2d": _adaptive_average,
+    "mean": _mean,
+}
