@@ -38,10 +38,7 @@ def best_classes(output: torch.Tensor, names: Sequence[str], k: int) -> list[lis
     """
     if k < 1:
         raise BadValue(f"k={k} classes cannot be shown. Accepted: 1 or more.")
-    scores = _scores(output)
-    if scores.shape[1] == 1 and len(names) == 2:
-        scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
-    probabilities = _probabilities(scores)
+    scores, probabilities = _scores_and_probabilities(output, names)
     best = probabilities.topk(min(k, scores.shape[1]), dim=1)
     return [
         [
@@ -50,6 +47,22 @@ def best_classes(output: torch.Tensor, names: Sequence[str], k: int) -> list[lis
         ]
         for indices, values, given in zip(best.indices.tolist(), best.values.tolist(), scores.tolist(), strict=True)
     ]
+
+
+def class_probabilities(output: torch.Tensor, names: Sequence[str]) -> torch.Tensor:
+    """The probability of every class, (N, classes), of what a network gives; read as in `best_classes`.
+
+    Raises:
+        UnsupportedModel: the output is a map or the like, not one score per class.
+    """
+    return _scores_and_probabilities(output, names)[1]
+
+
+def _scores_and_probabilities(output: torch.Tensor, names: Sequence[str]) -> tuple[torch.Tensor, torch.Tensor]:
+    scores = _scores(output)
+    if scores.shape[1] == 1 and len(names) == 2:
+        scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
+    return scores, _probabilities(scores)
 
 
 def _scores(output: torch.Tensor) -> torch.Tensor:
