@@ -21,6 +21,7 @@ from convviz_widgets.lens.incremental.trace import Operation, Tape, trace
 from convviz_widgets.lens.incremental.whole import run_whole
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.memory import default_budget
 from convviz_widgets.lens.record import OUTPUT
 
 COVERED = 0.75  # share of a map from which on all of it is computed
@@ -55,6 +56,7 @@ class Incremental:
         self._sites = {"": OUTPUT, **{layer.name: layer.site for layer in named}}
         self.alone: set[str] = set()
         self._tape = Tape(obstacle="not traced")
+        self._kept: dict[int, torch.Tensor] = {}
         with lens.lock:
             self._tape = trace(lens.module, self.prepared, list(self._sites.values()))
             self._open()
@@ -76,17 +78,15 @@ class Incremental:
             (N, ...) per name.
         """
         states = self.changed(tops, lefts, windows)
-        count = len(np.atleast_1d(tops))
-        found = {}
+        return {name: self.full(name, state, len(np.atleast_1d(tops))) for name, state in states.items()}
+
+    def full(self, name: str, state: State | None, count: int) -> torch.Tensor:
+        """A layer's answers (N, ...) out of what `changed` gave for it."""
+        clean = self.clean[name]
         with self._quiet():
-            for name, state in states.items():
-                clean = self.clean[name]
-                if state is None:
-                    found[name] = clean.expand(count, *clean.shape[1:])
-                else:
-                    whole = state.everywhere(clean) if isinstance(state, Patch) else state
-                    found[name] = whole.flatten(0, 1)
-        return found
+            if state is None:
+                return clean.expand(count, *clean.shape[1:])
+            return (state.everywhere(clean) if isinstance(state, Patch) else state).flatten(0, 1)
 
     def changed(self, tops: Any, lefts: Any, windows: torch.Tensor) -> dict[str, State | None]:
         """The same, as windows where windows are all that changed; None where nothing did."""
@@ -99,6 +99,22 @@ class Incremental:
                 return {name: found[site].unsqueeze(1) for name, site in self._sites.items()}
             states = self._replayed(patch)
         return {name: states.get(self._tape.outputs[site]) for name, site in self._sites.items()}
+
+    def sums(self, name: str, state: State | None) -> torch.Tensor:
+        """The sum over all positions of each map of a layer, (N, K); (1, K) where nothing changed."""
+        clean = self.clean[name]
+        with self._quiet():
+            total = clean.flatten(2).sum(2)
+            if isinstance(state, Patch):
+                was = cut(clean, None, state.rows.start, state.rows.size, state.columns.start, state.columns.size)
+                return total + (state.values - was).sum((-2, -1))
+            return total if state is None else state.flatten(0, 1).flatten(2).sum(2)
+
+    def room(self, most: int = 32) -> int:
+        """How many windows at once fit into a part of the free memory."""
+        largest = max((each.numel() for each in self._kept.values()), default=self.prepared.numel())
+        each = (3 * largest + self.prepared.numel()) * self.prepared.element_size()
+        return int(min(max(default_budget(self._lens.device) // (4 * each), 1), most))
 
     def _open(self) -> None:
         """One forward pass, of which everything is kept."""
