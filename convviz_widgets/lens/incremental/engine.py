@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.errors import BadValue, UnsupportedModel
 from convviz_widgets.lens.incremental.boxes import Patch, Span, cut
 from convviz_widgets.lens.incremental.call import Call, State
 from convviz_widgets.lens.incremental.rules import follow
@@ -39,7 +39,9 @@ class Incremental:
     Args:
         lens: the network.
         prepared: (1, C, H, W), the picture as the network sees it.
-        layers: names of layers whose answers are wanted besides the network's own.
+        layers: names of layers whose answers are wanted.
+        scores: whether the network's own answer is wanted too, under the name "".
+        like: another picture of the same size and wants, whose operations are followed again instead of traced.
 
     Attributes:
         clean: what the network ("") and each layer answer to the picture itself, (1, ...).
@@ -47,18 +49,29 @@ class Incremental:
         alone: names of the operations that were run for each picture alone, as nothing is known of them.
     """
 
-    def __init__(self, lens: Lens, prepared: torch.Tensor, layers: Iterable[str | Layer] = ()) -> None:
+    def __init__(
+        self,
+        lens: Lens,
+        prepared: torch.Tensor,
+        layers: Iterable[str | Layer] = (),
+        *,
+        scores: bool = True,
+        like: "Incremental | None" = None,
+    ) -> None:
         if prepared.ndim != 4 or len(prepared) != 1:
             raise BadValue(f"One prepared picture is (1, C, H, W); given: {tuple(prepared.shape)}.")
         self._lens = lens
         self.prepared = prepared.detach().to(lens.device, lens._dtype).clone()
         named = [lens.layers[each.name if isinstance(each, Layer) else each] for each in layers]
-        self._sites = {"": OUTPUT, **{layer.name: layer.site for layer in named}}
+        self._sites = {**({"": OUTPUT} if scores else {}), **{layer.name: layer.site for layer in named}}
         self.alone: set[str] = set()
         self._tape = Tape(obstacle="not traced")
         self._kept: dict[int, torch.Tensor] = {}
         with lens.lock:
-            self._tape = trace(lens.module, self.prepared, list(self._sites.values()))
+            if like is not None and like.prepared.shape == self.prepared.shape and like._sites == self._sites:
+                self._tape = like._tape
+            else:
+                self._tape = trace(lens.module, self.prepared, list(self._sites.values()))
             self._open()
 
     @property
@@ -94,11 +107,32 @@ class Incremental:
         with self._lens.lock, self._quiet():
             patch = self._entered(tops, lefts, windows.to(self.prepared))
             if self._tape.obstacle:
-                pictures = patch.everywhere(self.prepared).flatten(0, 1)
-                found = self._lens._record(pictures, list(self._sites.values()), grad=False)
-                return {name: found[site].unsqueeze(1) for name, site in self._sites.items()}
-            states = self._replayed(patch)
+                return self._in_full(patch.everywhere(self.prepared))
+            states = self._replayed({0: patch})
         return {name: states.get(self._tape.outputs[site]) for name, site in self._sites.items()}
+
+    def replaced(self, layer: str, answers: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What follows, (N, ...) per name, where a layer answers otherwise; the layer must be among those wanted.
+
+        Args:
+            layer: its name.
+            answers: (N, ...), what it answers instead.
+
+        Raises:
+            UnsupportedModel: the operations of this network cannot be followed.
+        """
+        if self._tape.obstacle:
+            raise UnsupportedModel(
+                f"What follows {layer} cannot be computed apart from the rest of {self._lens.name}: "
+                f"{self._tape.obstacle}. Other networks can."
+            )
+        number = self._tape.outputs[self._sites[layer]]
+        with self._lens.lock, self._quiet():
+            states = self._replayed({number: answers.to(self.prepared).unsqueeze(1)})
+        return {
+            name: self.full(name, states.get(self._tape.outputs[site]), len(answers))
+            for name, site in self._sites.items()
+        }
 
     def sums(self, name: str, state: State | None) -> torch.Tensor:
         """The sum over all positions of each map of a layer, (N, K); (1, K) where nothing changed."""
@@ -112,7 +146,7 @@ class Incremental:
 
     def room(self, most: int = 32) -> int:
         """How many windows at once fit into a part of the free memory."""
-        largest = max((each.numel() for each in self._kept.values()), default=self.prepared.numel())
+        largest = max([each.numel() for each in self._kept.values()], default=self.prepared.numel())
         each = (3 * largest + self.prepared.numel()) * self.prepared.element_size()
         return int(min(max(default_budget(self._lens.device) // (4 * each), 1), most))
 
@@ -145,8 +179,13 @@ class Incremental:
             target.copy_(source[:, : target.shape[-2], : target.shape[-1]])
         return Patch(values, rows, columns)
 
-    def _replayed(self, patch: Patch) -> dict[int, State]:
-        states: dict[int, State] = {0: patch}
+    def _in_full(self, pictures: torch.Tensor) -> dict[str, State | None]:
+        """By full forwards of (N, 1, C, H, W); each alone, as a network that branches would look at all of a batch."""
+        sites = list(self._sites.values())
+        each = [self._lens._record(picture, sites, grad=False) for picture in pictures]
+        return {name: torch.stack([found[site] for found in each]) for name, site in self._sites.items()}
+
+    def _replayed(self, states: dict[int, State]) -> dict[int, State]:
         for place, operation in enumerate(self._tape.operations):
             if not any(number in states for number in operation.inputs):
                 continue
