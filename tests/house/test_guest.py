@@ -134,6 +134,19 @@ def grow_in_a_panel(lens: Any, photos: Photos) -> None:
     panel.close()
 
 
+def project_in_a_viewer(lens: Any, photos: Photos) -> None:
+    watch(cv.ProjectionViewer(lens, [photos[index] for index in range(4)], unit="conv2:3"))
+
+
+def map_in_a_viewer(lens: Any, photos: Photos) -> None:
+    watch(cv.SaliencyViewer(lens, [photos[index] for index in range(4)]))
+
+
+def watch(viewer: Any) -> None:
+    viewer.wait(60)
+    viewer.close()
+
+
 USES: dict[str, Work] = {
     "Lens": calls(every_call_of_the_lens),
     "scan": lambda lens, photos: cv.top_images.steps(lens, photos, "conv2", k=2),
@@ -147,6 +160,16 @@ USES: dict[str, Work] = {
     "randomization_check": lambda lens, photos: cv.randomization_check.steps(lens, photos[3]),
     "deletion_insertion": lambda lens, photos: cv.deletion_insertion.steps(lens, photos[3], steps=20),
     "localize": lambda lens, photos: cv.localize.steps(lens, photos[3]),
+    "occlusion": lambda lens, photos: cv.occlusion.steps(lens, photos[3], size=16, stride=8),
+    "empirical_receptive_field": lambda lens, photos: cv.empirical_receptive_field.steps(
+        lens, "conv2:3", [photos[index] for index in range(4)], size=8, stride=8
+    ),
+    "minimal_image": lambda lens, photos: cv.minimal_image.steps(lens, photos[3], segments=6),
+    "ablate": lambda lens, photos: cv.ablate.steps(
+        lens, ["conv1:0", "conv1:1"], [photos[index] for index in range(4)], [0, 1, 2, 3]
+    ),
+    "ProjectionViewer": calls(project_in_a_viewer),
+    "SaliencyViewer": calls(map_in_a_viewer),
     "LayerPicker": calls(pick),
     "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }

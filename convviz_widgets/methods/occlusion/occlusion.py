@@ -34,7 +34,7 @@ from convviz_widgets.lens.incremental.engine import Incremental
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.prediction import class_probabilities
-from convviz_widgets.render import charts, overlay
+from convviz_widgets.render import charts, grid, overlay
 from convviz_widgets.render.result import Result
 
 SIZE = Knob(1, 512, scale="log", unit="px", help="side of the square")
@@ -80,10 +80,18 @@ class Occlusion(Result):
         return np.asarray(self.clean_probability - self.probability, dtype=np.float32)
 
     def picture(self) -> npt.NDArray[np.uint8]:
-        """By how much the probability falls, over the picture."""
-        return overlay.heat_map(
-            self.photo, self._spread(), low=0.0, high=float(self.drop.max()) if self._falls else 1.0
-        )
+        """What is lost where a square hides the picture: probability, activation, and the class itself."""
+        usual = int(np.bincount(self.top_class.ravel()).argmax())
+        lost = {
+            "probability lost": self.drop,
+            "activation lost": np.asarray(self.clean_activation - self.total_activation),
+            "another class wins": (self.top_class != usual).astype(np.float32),
+        }
+        panels = [
+            overlay.heat_map(self.photo, self._spread(each), low=0.0, high=max(float(each.max()), 1e-12))
+            for each in lost.values()
+        ]
+        return grid.montage(panels, columns=len(panels), captions=list(lost), scale=max(1, 192 // len(self.photo)))
 
     def caption(self) -> str:
         """The lowest probability and where the square was then."""
@@ -105,14 +113,10 @@ class Occlusion(Result):
             unit="probability",
         )
 
-    @property
-    def _falls(self) -> bool:
-        return bool(self.drop.max() > 0)
-
-    def _spread(self) -> Floats:
-        """(H, W) the mean fall of all squares that hide a pixel; NaN where none does."""
+    def _spread(self, lost: npt.NDArray[Any]) -> Floats:
+        """(H, W) the mean loss by all squares that hide a pixel; NaN where none does."""
         total, count = (np.zeros(self.photo.shape[:2], dtype=np.float32) for _ in range(2))
-        for (left, top, right, bottom), drop in zip(self.boxes.reshape(-1, 4), self.drop.ravel(), strict=True):
+        for (left, top, right, bottom), drop in zip(self.boxes.reshape(-1, 4), lost.ravel(), strict=True):
             total[top:bottom, left:right] += max(float(drop), 0.0)
             count[top:bottom, left:right] += 1
         return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)
