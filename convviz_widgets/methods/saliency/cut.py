@@ -15,6 +15,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from convviz_widgets.core.step import Step, Steps, drain
+
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """(rows, columns) from each pixel to the half of its eight neighbours that lie behind it."""
 ITERATIONS, EVERY, GAP = 4000, 25, 1e-4
@@ -34,6 +36,11 @@ def minimum_cut(inside: Floats, weights: Sequence[Floats]) -> Mask:
     Returns:
         (H, W) bool.
     """
+    return drain(minimum_cut_steps(inside, weights))
+
+
+def minimum_cut_steps(inside: Floats, weights: Sequence[Floats]) -> Steps[Mask]:
+    """The same, with a step now and then, so that other work can go between."""
     costs = np.asarray(inside, dtype=np.float64)
     pairs = [_pairs(costs.shape, shift) for shift in NEIGHBOURS]
     bounds = [np.asarray(weight, dtype=np.float64)[here] for weight, (here, _) in zip(weights, pairs, strict=True)]
@@ -59,6 +66,7 @@ def minimum_cut(inside: Floats, weights: Sequence[Floats]) -> Mask:
                 best, least = mask, found
             if least - float(np.minimum(pull, 0).sum()) <= GAP * (1 + abs(least)):
                 break
+            yield Step(step, ITERATIONS, label="cut")
     return best
 
 

@@ -25,12 +25,12 @@ from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.knob import Knob
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.region import Box
-from convviz_widgets.core.step import Step, Steps
+from convviz_widgets.core.step import Step, Steps, drain
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.saliency import colours
-from convviz_widgets.methods.saliency.cut import NEIGHBOURS, minimum_cut
+from convviz_widgets.methods.saliency.cut import NEIGHBOURS, minimum_cut_steps
 from convviz_widgets.methods.saliency.saliency import one_picture, peak
 from convviz_widgets.methods.saliency.target import Target, find_target, gradients
 from convviz_widgets.render import charts, grid, overlay
@@ -180,6 +180,11 @@ def seeds_of(values: npt.NDArray[np.float32], *, above: float, below: float) -> 
 
 def cut_out(photo: npt.NDArray[np.uint8], seeds: npt.NDArray[np.int8], *, ties: float) -> Mask:
     """The object's mask (H, W) in a photo (H, W, 3), from seeds."""
+    return drain(cut_out_steps(photo, seeds, ties=ties))
+
+
+def cut_out_steps(photo: npt.NDArray[np.uint8], seeds: npt.NDArray[np.int8], *, ties: float) -> Steps[Mask]:
+    """The same, with a step now and then, so that other work can go between."""
     pixels = photo.reshape(-1, 3) / 255
     flat = seeds.ravel()
     inside, outside = (
@@ -188,7 +193,7 @@ def cut_out(photo: npt.NDArray[np.uint8], seeds: npt.NDArray[np.int8], *, ties: 
     costs = inside - outside
     certain = 8 * ties + 1  # more than parting a pixel from all its neighbours can cost
     costs[seeds > 0], costs[seeds < 0] = -certain, certain
-    return minimum_cut(costs, _ties(pixels.reshape(*seeds.shape, 3), ties))
+    return (yield from minimum_cut_steps(costs, _ties(pixels.reshape(*seeds.shape, 3), ties)))
 
 
 def largest_part(mask: Mask, values: npt.NDArray[np.float32]) -> Mask:
