@@ -34,7 +34,7 @@ class Incremental:
         >>> lens = Lens.load("mini")
         >>> opened = Incremental(lens, lens.prepare(torch.rand(3, 96, 96)))
         >>> opened.answers([0, 40], [0, 8], torch.zeros(2, 3, 16, 16))[""].shape
-        torch.Size([2, 7])
+        torch.Size([2, 14])
 
     Args:
         lens: the network.
