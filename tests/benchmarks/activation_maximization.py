@@ -15,12 +15,12 @@ SIDE = 128
 
 def rows(*, quick: bool = False) -> Iterator[Comparison]:
     """The rows; ``quick`` runs them on tiny settings, to see that they run."""
-    runs, steps = (1, 1) if quick else (5, 3)
+    runs, few = (1, 1) if quick else (5, 3)
     for name, layers in {"resnet18": ("layer1",)}.items() if quick else LAYERS.items():
         lens = Lens.load(name, weights=None, device="cpu")
         for layer in layers:
             yield _against_the_whole_network(name, lens, layer, runs=runs)
-            for count in (1, 9):
+            for count, steps in ((1, few), (9, 1)):
                 theirs = lucents(lens.module, layer, count, steps)
                 if theirs is not None:
                     yield _against_lucent(name, lens, layer, theirs, count=count, steps=steps, runs=runs)

@@ -77,7 +77,7 @@ def test_the_probability_falls_where_the_score_looks() -> None:
     assert divmod(int(result.probability.argmin()), 14) == (2, 11)
     far = np.abs(result.boxes[..., 0] - 11) > 2
     assert np.allclose(result.probability[far], result.clean_probability)
-    assert result.picture().shape == (16, 16, 3)
+    assert result.picture().shape[1] > 3 * 16  # three maps side by side
     assert result.figure().data
 
 
