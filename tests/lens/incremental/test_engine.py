@@ -40,9 +40,13 @@ def painted(image: torch.Tensor, top: int, left: int, window: torch.Tensor) -> t
 
 
 def plain(lens: Lens, changed: torch.Tensor) -> torch.Tensor:
-    """What the module itself gives for a batch."""
+    """What the module itself gives for pictures, each alone: a network that branches would look at all of a batch."""
+    module = lens.module.eval()
     with torch.no_grad():
-        output = lens.module.eval()(changed.clone())
+        return torch.cat([_scores(module(picture.clone())) for picture in changed.split(1)])
+
+
+def _scores(output: torch.Tensor | tuple[torch.Tensor, ...] | dict[str, torch.Tensor]) -> torch.Tensor:
     output = output["logits"] if isinstance(output, dict) else output
     return output[0] if isinstance(output, tuple) else output
 
