@@ -8,8 +8,8 @@ import numpy.typing as npt
 from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.single import one_picture
 from convviz_widgets.methods.saliency.localize import PERCENT, TIES, averaged_map, cut_out_steps, largest_part, seeds_of
-from convviz_widgets.methods.saliency.saliency import one_picture
 from convviz_widgets.methods.saliency.target import find_target
 
 USUAL_TIES = 30.0  # as of `localize`

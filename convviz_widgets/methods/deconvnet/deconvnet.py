@@ -35,6 +35,7 @@ from convviz_widgets.lens.backward import cached_answers, neuron_signal, one_hot
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.rules import Rule
+from convviz_widgets.lens.single import one_picture
 from convviz_widgets.render import charts, grid, overlay
 from convviz_widgets.render.result import Result
 from convviz_widgets.render.signal import signal_picture
@@ -146,18 +147,6 @@ def checked_rule(rule: BackwardRule) -> BackwardRule:
     if rule not in get_args(BackwardRule):
         raise unknown_name("rule", rule, get_args(BackwardRule))
     return rule
-
-
-def one_picture(lens: Lens, image: Any) -> torch.Tensor:
-    """One picture as the network sees it, (1, C, H, W).
-
-    Raises:
-        BadValue: several pictures were given.
-    """
-    prepared = lens.prepare(image)
-    if len(prepared) != 1:
-        raise BadValue(f"{len(prepared)} pictures were given. Accepted: one; go through them in a loop.")
-    return prepared
 
 
 class _Kept(NamedTuple):

@@ -26,7 +26,8 @@ from convviz_widgets.lens.fills import Fill, filled
 from convviz_widgets.lens.incremental.engine import Incremental
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.prediction import class_probabilities
-from convviz_widgets.methods.occlusion.occlusion import find_class, one_picture
+from convviz_widgets.lens.single import one_picture
+from convviz_widgets.methods.occlusion.occlusion import find_class
 from convviz_widgets.render import charts, grid
 from convviz_widgets.render.result import Result
 

@@ -34,6 +34,7 @@ from convviz_widgets.lens.incremental.engine import Incremental
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.prediction import class_probabilities
+from convviz_widgets.lens.single import one_picture
 from convviz_widgets.render import charts, grid, overlay
 from convviz_widgets.render.result import Result
 
@@ -207,18 +208,6 @@ def occlusion(
             seed=seed if isinstance(fill, str) and fill == "noise" else None,
         ),
     )
-
-
-def one_picture(lens: Lens, image: Any) -> torch.Tensor:
-    """One picture as the network sees it, (1, C, H, W).
-
-    Raises:
-        BadValue: several pictures were given.
-    """
-    prepared = lens.prepare(image)
-    if len(prepared) != 1:
-        raise BadValue(f"{len(prepared)} pictures were given. Accepted: one; go through them in a loop.")
-    return prepared
 
 
 def find_class(lens: Lens, chances: torch.Tensor, target: int | str | None) -> int:

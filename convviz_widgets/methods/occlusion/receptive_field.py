@@ -28,7 +28,8 @@ from convviz_widgets.lens.images import each_image
 from convviz_widgets.lens.incremental.engine import Incremental
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.methods.occlusion.occlusion import feature_map, one_picture
+from convviz_widgets.lens.single import one_picture
+from convviz_widgets.methods.occlusion.occlusion import feature_map
 from convviz_widgets.render import charts, colormap
 from convviz_widgets.render.result import Result
 

@@ -25,7 +25,8 @@ from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.backward import cached_answers
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.prediction import best_classes
-from convviz_widgets.methods.saliency.saliency import BATCH, Asked, Variant, attribute, drawn, one_picture
+from convviz_widgets.lens.single import one_picture
+from convviz_widgets.methods.saliency.saliency import BATCH, Asked, Variant, attribute, drawn
 from convviz_widgets.methods.saliency.target import MANY, Target, find_target
 from convviz_widgets.render import charts
 from convviz_widgets.render.result import Result

@@ -29,9 +29,10 @@ from convviz_widgets.core.step import Step, Steps, drain
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.single import one_picture
 from convviz_widgets.methods.saliency import colours
 from convviz_widgets.methods.saliency.cut import NEIGHBOURS, minimum_cut_steps
-from convviz_widgets.methods.saliency.saliency import one_picture, peak
+from convviz_widgets.methods.saliency.saliency import peak
 from convviz_widgets.methods.saliency.target import Target, find_target, gradients
 from convviz_widgets.render import charts, grid, overlay
 from convviz_widgets.render.result import Result

@@ -24,7 +24,8 @@ from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.methods.saliency.saliency import Asked, Variant, attribute, drawn, one_picture
+from convviz_widgets.lens.single import one_picture
+from convviz_widgets.methods.saliency.saliency import Asked, Variant, attribute, drawn
 from convviz_widgets.methods.saliency.target import Target, find_target
 from convviz_widgets.render import charts, colormap, grid
 from convviz_widgets.render.result import Result

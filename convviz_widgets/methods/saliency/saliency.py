@@ -35,6 +35,7 @@ from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.backward import cached_answers, gradient_at
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.single import one_picture
 from convviz_widgets.methods.saliency.target import Target, find_target, gradients
 from convviz_widgets.render import charts, overlay
 from convviz_widgets.render.result import Result
@@ -149,18 +150,6 @@ def saliency(
             seed=seed if variant == "smoothgrad" else None,
         ),
     )
-
-
-def one_picture(lens: Lens, image: Any) -> torch.Tensor:
-    """One picture as the network sees it, (1, C, H, W).
-
-    Raises:
-        BadValue: several pictures were given.
-    """
-    prepared = lens.prepare(image)
-    if len(prepared) != 1:
-        raise BadValue(f"{len(prepared)} pictures were given. Accepted: one; go through them in a loop.")
-    return prepared
 
 
 @dataclass(frozen=True)
