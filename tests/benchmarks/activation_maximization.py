@@ -15,7 +15,7 @@ SIDE = 128
 
 def rows(*, quick: bool = False) -> Iterator[Comparison]:
     """The rows; ``quick`` runs them on tiny settings, to see that they run."""
-    runs, few = (1, 1) if quick else (5, 3)
+    runs, few = (1, 1) if quick else (5, 8)
     for name, layers in {"resnet18": ("layer1",)}.items() if quick else LAYERS.items():
         lens = Lens.load(name, weights=None, device="cpu")
         for layer in layers:

@@ -9,13 +9,12 @@ import torch
 
 from convviz_widgets.core.step import Step
 from convviz_widgets.methods.activation_maximization import regularizers, transforms
-from convviz_widgets.methods.activation_maximization.goals import Goals, level
+from convviz_widgets.methods.activation_maximization.goals import Goals, level, peaks
 from convviz_widgets.methods.activation_maximization.parametrizations import Parametrization
 from convviz_widgets.methods.activation_maximization.recipes import Recipe
 from convviz_widgets.methods.activation_maximization.settings import Settings
 from convviz_widgets.methods.activation_maximization.space import Space, rgb
 
-REDIRECTED_STEPS = 16  # the first steps, in which silent units are woken up; later ones only if no gradient is left
 MOMENTUM = 0.9
 SILENT = (
     "At least one unit gave no gradient to climb: it answers to nothing near its image. Try another seed, a `start` on "
@@ -42,11 +41,16 @@ class Climbed:
 
 @dataclass(frozen=True)
 class Slope:
-    """One step's evaluation: the image, the objectives' values, and the gradient by the image, of RMS 1."""
+    """One step's evaluation: the image, the objectives' values, and the gradient by the image, of RMS 1.
+
+    ``finite`` and ``silent`` tell whether all of it is finite, and whether an image has no gradient at all.
+    """
 
     z: torch.Tensor
     values: torch.Tensor
     gradient: torch.Tensor
+    finite: bool
+    silent: bool
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class Climb:
         frame: Frame | None = None,
     ) -> None:
         self._goals, self._written, self._settings, self._frame = goals, written, recipe.settings, frame
-        self._generator, self._silent = generator, False
+        self._generator = generator
         size = float(recipe.settings.step_size or 0)
         self._optimiser: torch.optim.Optimizer = (
             torch.optim.Adam([written.leaf], lr=size)
@@ -101,7 +105,7 @@ class Climb:
         good = self._image()
         for number in range(1, count + 1):
             slope = self._step(number)
-            if not bool(slope.values.isfinite().all()) or not bool(slope.gradient.isfinite().all()):
+            if not slope.finite:
                 return Climbed(good, tuple(trace), broken=True, remark=why_not_finite(slope, self._settings))
             good = slope.z
             trace.append(slope.values.float().cpu().numpy())
@@ -110,15 +114,15 @@ class Climb:
             yield Step(done + number, total or count, headline, f"activation {headline:.3g}", preview)
         last = self._image()
         good = last if bool(last.isfinite().all()) else good
-        return Climbed(good, tuple(trace), remark=SILENT if self._silent else "")
+        return Climbed(good, tuple(trace), remark=SILENT if slope.silent else "")
 
     @torch.inference_mode(mode=False)
     @torch.enable_grad()
     def _step(self, number: int) -> Slope:
         z = self._written.image()
         z = z if self._frame is None else self._frame.of(z)
-        slope = self._slope(z.detach().requires_grad_(), number)
-        if bool(slope.gradient.isfinite().all()):
+        slope = self._slope(z.detach().requires_grad_())
+        if slope.finite:
             uphill = slope.gradient - regularizers.pull(slope.z, self._settings)
             self._optimiser.zero_grad()
             z.backward(-uphill)  # type: ignore[no-untyped-call]
@@ -126,15 +130,15 @@ class Climb:
             self._correct(slope.gradient, number)
         return slope
 
-    def _slope(self, z: torch.Tensor, number: int) -> Slope:
+    def _slope(self, z: torch.Tensor) -> Slope:
         view = transforms.draw(self._settings, (z.shape[-2], z.shape[-1]), self._generator)
         shown = transforms.seen(z, view, int(self._settings.pad or 0))
         prepared = self._written.space.prepared(shown).contiguous(memory_format=torch.channels_last)
-        values, gradient = self._goals.slope(prepared, redirected=self._silent or number <= REDIRECTED_STEPS)
-        if prepared is not z:
-            (gradient,) = torch.autograd.grad(prepared, z, gradient)
-        self._silent = bool((gradient == 0).flatten(1).all(1).any())
-        return Slope(z.detach(), values, level(gradient))
+        values, at_view = self._goals.slope(prepared)
+        (gradient,) = torch.autograd.grad(prepared, z, at_view)
+        largest = peaks(gradient)
+        finite = bool(largest.isfinite().all() & values.isfinite().all())
+        return Slope(z.detach(), values, level(gradient), finite, silent=bool((largest == 0).any()))
 
     @torch.no_grad()
     def _correct(self, gradient: torch.Tensor, number: int) -> None:

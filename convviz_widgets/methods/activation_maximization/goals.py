@@ -30,18 +30,27 @@ class Goals:
         """The layers whose activations are read; the forward pass stops after the last of them."""
         return list(dict.fromkeys(name for each in self.objectives for name in each.layers))
 
-    def slope(self, prepared: torch.Tensor, *, redirected: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        """Values (N,), and the gradient of their sum by what the network sees, with a root mean square of 1 per image.
+    def slope(self, prepared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Values (N,), and the gradient of their sum by what the network sees.
+
+        For images to which no gradient comes, closed ReLUs are let pass what would open them [Olah 2017].
 
         Args:
             prepared: (N, C, H, W) that asks for a gradient.
-            redirected: let closed ReLUs pass what would open them, where nothing else passes [Olah 2017].
 
         Raises:
             UnsupportedModel: no gradient leads from the units to the image.
         """
-        with relu_rule("redirected" if redirected else "gradient"):
-            activations = self.lens.record(prepared, self.layers, grad=True)
+        values, gradient = self._slope(prepared)
+        blocked = peaks(gradient) == 0
+        if bool(blocked.any()):
+            with relu_rule("redirected"):
+                _, redirected = self._slope(prepared)
+            gradient = torch.where(blocked.view(-1, 1, 1, 1), redirected, gradient)
+        return values, gradient
+
+    def _slope(self, prepared: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        activations = self.lens.record(prepared, self.layers, grad=True)
         values = self.values(activations)
         total = values.sum() if not self.diversity else (values + self._apart(values, activations)).sum()
         if not total.requires_grad:
@@ -83,10 +92,15 @@ class Goals:
         return self.diversity * values.detach().abs() * term
 
 
+def peaks(gradient: torch.Tensor) -> torch.Tensor:
+    """The largest magnitude of each image's gradient, (N,); NaN where there is any."""
+    return gradient.abs().amax((1, 2, 3))
+
+
 def level(gradient: torch.Tensor) -> torch.Tensor:
     """The gradient with a root mean square of 1 per image; zeros stay zeros, and tiny ones do not vanish in squares."""
     tiny = torch.finfo(gradient.dtype).tiny
-    shaped = gradient / gradient.abs().amax((1, 2, 3), keepdim=True).clamp(min=tiny)
+    shaped = gradient / peaks(gradient).clamp(min=tiny).view(-1, 1, 1, 1)
     return shaped / shaped.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=tiny)
 
 
