@@ -138,11 +138,11 @@ def test_the_forward_pass_stops_at_the_layer(mini: Lens) -> None:
         module.register_forward_pre_hook(lambda *_, name=name: ran.append(name))
         for name, module in mini.module.named_children()
     ]
-    cv.activation_maximization(mini, "relu2:1", steps=3)
+    cv.activation_maximization(mini, "conv2:1", steps=3)
     for handle in handles:
         handle.remove()
-    assert "relu2" in ran
-    assert "conv3" not in ran
+    assert "conv2" in ran
+    assert "relu2" not in ran
     assert ran.count("conv1") == 4  # three steps, and the answer to the last image
 
 
