@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.step import Step, Steps
+from convviz_widgets.jobs.interrupt import on_interrupt
 from convviz_widgets.jobs.job import Job, Order, Shared
 
 Outcome = TypeVar("Outcome")
@@ -79,6 +80,7 @@ class Worker:
         Raises:
             BadValue: the worker is closed.
         """
+        on_interrupt(_cancel_everything)
         job: Job[Outcome] = Job(Order(steps, key, priority, on_step, on_done, on_error), self._shared)
         with self._shared.signal:
             if self._closed:
@@ -198,6 +200,11 @@ def worker_of(owner: object) -> Worker:
                 weakref.finalize(owner, _by_owner.pop, id(owner), None).atexit = False
             _by_owner[id(owner)] = worker
         return worker
+
+
+def _cancel_everything() -> None:
+    for worker in list(_all):
+        worker.cancel_all()
 
 
 def _after_fork() -> None:
