@@ -130,8 +130,8 @@ def maximize(lens: Any, photos: Photos) -> Generator[Any, None, Any]:
 def grow_in_a_panel(lens: Any, photos: Photos) -> None:
     panel = cv.ActivationMaximizationPanel(lens, "conv2:3", images=[photos[index] for index in range(4)], steps=3)
     panel.wait(30)
-    panel._runs.worker.wait(30)  # the search for the best photo may still be at work
     panel.close()
+    panel._runs.worker.wait(60)  # the search for the best photo may be in the midst of a forward pass
 
 
 def project_in_a_viewer(lens: Any, photos: Photos) -> None:
@@ -145,6 +145,7 @@ def map_in_a_viewer(lens: Any, photos: Photos) -> None:
 def watch(viewer: Any) -> None:
     viewer.wait(60)
     viewer.close()
+    viewer._worker.wait(60)  # what was called off may be in the midst of a forward pass
 
 
 USES: dict[str, Work] = {

