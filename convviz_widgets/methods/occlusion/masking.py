@@ -1,0 +1,165 @@
+"""What a network answers to a picture of which a painted mask hides a part.
+
+With the prepared picture x, its stand-in f (see `filled`) and the mask m in [0, 1], the network is shown
+``(1 - m) x + m f``. Only the window around the mask differs from x, so only what it reaches is computed.
+
+Oracle: a full forward of the mixed picture.
+Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", section 4.2 (hiding parts of a
+picture); the mask of any shape and softness is this package's.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.region import Box
+from convviz_widgets.lens.fills import Fill, filled
+from convviz_widgets.lens.incremental.engine import Incremental
+from convviz_widgets.lens.layers import Layer
+from convviz_widgets.lens.lens import Lens
+
+WHOLE = 255  # the value of a mask that hides a pixel entirely
+
+
+def checked_mask(mask: Any, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """A mask as (H, W) uint8, 0 where the picture shows and 255 where it is hidden.
+
+    Example:
+        >>> checked_mask([[0.0, 1.0], [0.5, 0.0]], (2, 2)).tolist()
+        [[0, 255], [128, 0]]
+
+    Args:
+        mask: (H, W) uint8, bool, or float in [0, 1]; or H x W bytes, row by row.
+        size: (H, W) of the picture as the network sees it.
+
+    Raises:
+        BadValue: it has another size, or values that are no shares.
+    """
+    if isinstance(mask, bytes | bytearray | memoryview):
+        plane = np.frombuffer(bytes(mask), np.uint8)
+        if plane.size != size[0] * size[1]:
+            raise BadValue(
+                f"A mask of {plane.size} bytes does not fit this picture, which the network sees as {size[0]} rows by "
+                f"{size[1]} columns. Accepted: {size[0] * size[1]} bytes, row by row."
+            )
+        return plane.reshape(size)
+    plane = np.asarray(mask)
+    if plane.shape != size:
+        raise BadValue(
+            f"A mask of shape {plane.shape} does not fit this picture, which the network sees as {size[0]} rows by "
+            f"{size[1]} columns. Accepted: an array of shape {size}; resize the mask first."
+        )
+    if plane.dtype == np.uint8:
+        return np.ascontiguousarray(plane)
+    values = plane.astype(np.float64)
+    if not np.isfinite(values).all() or values.min() < 0 or values.max() > 1:
+        raise BadValue(f"A mask of {plane.dtype} must lie in [0, 1], or be uint8 from 0 to {WHOLE}; this one does not.")
+    return np.rint(WHOLE * values).astype(np.uint8)
+
+
+def masked(
+    lens: Lens, prepared: torch.Tensor, mask: npt.ArrayLike | bytes, fill: Fill | Any = "grey", *, seed: int = 0
+) -> torch.Tensor:
+    """The picture (1, C, H, W) with what the mask hides replaced by its stand-in.
+
+    Example:
+        >>> lens = Lens.load("mini")
+        >>> masked(lens, lens.prepare(torch.rand(3, 96, 96)), np.ones((96, 96))).unique().numel()
+        1
+
+    Args:
+        lens: the network.
+        prepared: (1, C, H, W), the picture as the network sees it.
+        mask: see `checked_mask`.
+        fill: what stands in; see `filled`.
+        seed: of the noise.
+
+    Raises:
+        BadValue: the mask has another size.
+        UnknownName: there is no fill of that name.
+    """
+    shares = checked_mask(mask, (prepared.shape[-2], prepared.shape[-1]))
+    return mixed(prepared, filled(lens, prepared, fill, seed=seed), shares)
+
+
+def mixed(prepared: torch.Tensor, other: torch.Tensor, mask: npt.NDArray[np.uint8]) -> torch.Tensor:
+    """One picture where the mask is 0, the other where it is 255, both in shares between; of one size."""
+    share = torch.from_numpy(mask.astype(np.float32) / WHOLE).to(prepared)
+    return torch.where(share == 0, prepared, (1 - share) * prepared + share * other.to(prepared))
+
+
+def window_of(mask: npt.NDArray[np.uint8]) -> Box | None:
+    """The smallest box around all that a mask hides; None where it hides nothing.
+
+    Example:
+        >>> window_of(np.array([[0, 0, 0], [0, 9, 1]], np.uint8))
+        Box(left=1, top=1, right=3, bottom=2)
+    """
+    rows, columns = np.nonzero(mask.any(1))[0], np.nonzero(mask.any(0))[0]
+    if not rows.size:
+        return None
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+class Masking:
+    """One picture, opened for masks to be tried on it.
+
+    Example:
+        >>> lens = Lens.load("mini")
+        >>> opened = Masking(lens, lens.prepare(torch.rand(3, 96, 96)))
+        >>> opened.answers(np.ones((96, 96), np.uint8))[""].shape
+        torch.Size([1, 7])
+
+    Args:
+        lens: the network.
+        prepared: (1, C, H, W), the picture as the network sees it.
+        layers: names of the layers whose answers are wanted beside the network's own, which goes by "".
+    """
+
+    def __init__(self, lens: Lens, prepared: torch.Tensor, layers: Iterable[str | Layer] = ()) -> None:
+        self._lens = lens
+        self._opened = Incremental(lens, prepared, layers)
+        self._fills: dict[tuple[str, int], torch.Tensor] = {}
+
+    @property
+    def clean(self) -> dict[str, torch.Tensor]:
+        """The answers to the picture itself, (1, ...) per name."""
+        return self._opened.clean
+
+    @property
+    def obstacle(self) -> str:
+        """Why each answer needs a full forward on this network; "" where the window is enough."""
+        return self._opened.obstacle
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(H, W) that a mask must have."""
+        return self._opened.prepared.shape[-2], self._opened.prepared.shape[-1]
+
+    def fill(self, name: Fill | str, *, seed: int = 0) -> torch.Tensor:
+        """The stand-in (1, C, H, W) of this name; kept, as every stroke needs it."""
+        if (name, seed) not in self._fills:
+            self._fills[name, seed] = filled(self._lens, self._opened.prepared, name, seed=seed)
+        return self._fills[name, seed]
+
+    def answers(
+        self, mask: npt.ArrayLike | bytes, fill: Fill | str = "grey", *, seed: int = 0
+    ) -> dict[str, torch.Tensor]:
+        """What the network ("") and the layers answer to the picture under a mask, (1, ...) per name.
+
+        Raises:
+            BadValue: the mask has another size.
+            UnknownName: there is no fill of that name.
+        """
+        shares = checked_mask(mask, self.size)
+        other = self.fill(fill, seed=seed)
+        box = window_of(shares)
+        if box is None:
+            return dict(self.clean)
+        rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+        window = mixed(self._opened.prepared[..., rows, columns], other[..., rows, columns], shares[rows, columns])
+        return self._opened.answers([box.top], [box.left], window)
