@@ -1,0 +1,92 @@
+// The tools of the brush: brush or box, paint or erase, size and hardness, fill, undo and the rest.
+
+Object.assign(ICONS, {
+  brush: "M13.6 1.2c.8.6 1.4 1.2.9 2L9.9 10 7.6 8.2l4.9-6.6c.4-.4.7-.7 1.1-.4zM6.7 9l2.4 1.9c.2 2.4-2.2 4-6.6 3.6 1.7-1 1.3-2 1.7-3.4C4.600 9.700 5.500 9 6.7 9z",
+  box: "M2 3h12v10H2zm1.7 1.7v6.600h8.600V4.700z",
+  erase: "M9.300 2 14.500 7.200 8.500 13.200H14v1.500H5L1.500 11.200zM3.800 11.100l2.100 2.100h.5l1.900-1.900-3-3z",
+  redo: "M9.500 2.500v3H7.200a4.200 4.200 0 1 0 0 8.400H12v-1.800H7.200a2.400 2.400 0 1 1 0-4.800h2.300v3L14 6.400z",
+  invert: "M8 1.500a6.500 6.500 0 1 0 0 13zM8 1.500a6.500 6.500 0 0 1 0 13v-1.600a4.900 4.900 0 0 0 0-9.800z",
+});
+const BRUSH_SIZES = { low: 1, high: 200 };
+const FILL_TEXT = { grey: "grey", mean: "mean colour", blur: "blur", noise: "noise" };
+
+/**
+ * @param {Model} model @param {{undo: () => void, redo: () => void, clear: () => void, invert: () => void, look: (wish: any) => void, save: (what: string) => void, code: () => void, redraw: () => void}} act
+ * @param {AbortSignal} signal
+ */
+function tools_part(model, act, signal) {
+  const brush = { size: 16, hardness: 0.8, erase: false, box: false, outline: true };
+  const toggles = /** @type {any[]} */ ([]);
+  /** A button that stays pressed. @param {string} label @param {string} picture @param {() => boolean} is @param {() => void} press @param {string} title */
+  const toggle = (label, picture, is, press, title) => {
+    const { node } = tool_button(label, picture, () => {
+      press();
+      show();
+    }, signal, { title });
+    toggles.push({ node, is });
+    return node;
+  };
+  const show = () => {
+    toggles.forEach(({ node, is }) => set_attributes(node, { "aria-pressed": String(is()) }));
+    size.range.value = String(brush.size);
+    size.value.textContent = `${brush.size} px`;
+    set_attributes(size.range, { "aria-valuetext": `${brush.size} pixels` });
+    hardness.value.textContent = `${Math.round(100 * brush.hardness)} %`;
+    fill.value = model.get("fill");
+    keep.checked = model.get("keep");
+    act.redraw();
+  };
+  /** @param {string} label @param {number} min @param {number} max @param {number} at @param {(value: number) => void} turn */
+  const slider = (label, min, max, at, turn) => {
+    const range = element("input", { type: "range", min, max, value: at, "aria-label": label, ...KEYED });
+    const value = element("span", { class: "cv-numbers" });
+    range.addEventListener("input", () => {
+      turn(Number(range.value));
+      show();
+    }, { signal });
+    return { range, value, node: element("label", { class: "cv-strength" }, label.replace("Brush ", ""), range, value) };
+  };
+  const size = slider("Brush size", BRUSH_SIZES.low, 96, brush.size, (value) => (brush.size = value));
+  const hardness = slider("Brush hardness", 0, 100, 100 * brush.hardness, (value) => (brush.hardness = value / 100));
+  const fill = element("select", { "aria-label": "What stands in for what is hidden", ...KEYED },
+    ...Object.entries(FILL_TEXT).map(([value, text]) => element("option", { value }, text)));
+  fill.addEventListener("change", () => act.look({ fill: fill.value }), { signal });
+  const keep = element("input", { type: "checkbox", ...KEYED });
+  keep.addEventListener("change", () => act.look({ keep: keep.checked }), { signal });
+  const outline = element("input", { type: "checkbox", checked: true, ...KEYED });
+  outline.addEventListener("change", () => {
+    brush.outline = outline.checked;
+    act.redraw();
+  }, { signal });
+  const undo = tool_button("Undo", "back", act.undo, signal, { title: "Undo (Ctrl+Z)", bare: true }).node;
+  const redo = tool_button("Redo", "redo", act.redo, signal, { title: "Redo (Ctrl+Shift+Z)", bare: true }).node;
+  const group = (/** @type {string} */ label, /** @type {any[]} */ ...nodes) => element("div", { class: "cv-group", role: "group", "aria-label": label }, ...nodes);
+  const button = (/** @type {string} */ label, /** @type {string} */ picture, /** @type {() => void} */ press, /** @type {string} */ title) => tool_button(label, picture, press, signal, { title }).node;
+  const node = element("div", { class: "cv-tools", role: "toolbar", "aria-label": "Brush" },
+    group("Tool", toggle("Brush", "brush", () => !brush.box, () => (brush.box = false), "Paint freely"),
+      toggle("Box", "box", () => brush.box, () => (brush.box = true), "Drag a box"),
+      toggle("Erase", "erase", () => brush.erase, () => (brush.erase = !brush.erase), "Take paint away (E)")),
+    size.node, hardness.node,
+    group("Strokes", undo, redo, button("Clear", "close", act.clear, "Nothing painted"), button("Invert", "invert", act.invert, "What is painted becomes free, and the other way round")),
+    element("label", { class: "cv-strength" }, "fill", fill),
+    element("label", { class: "cv-strength", title: "Shows only what is painted; all else is hidden" }, keep, "keep only what is painted"),
+    element("label", { class: "cv-strength" }, outline, "outline"),
+    group("Take away", button("Picture", "save", () => act.save("picture"), "The photo as the network sees it, as a PNG"),
+      button("Mask", "save", () => act.save("mask"), "What is painted, as a grey PNG"), button("Code", "copy", act.code, "Copies Python that makes this brush and mask")));
+  /** @param {number} factor */
+  const resize = (factor) => {
+    const next = Math.round(brush.size * factor);
+    brush.size = Math.max(BRUSH_SIZES.low, Math.min(BRUSH_SIZES.high, next === brush.size ? next + Math.sign(factor - 1) : next));
+    show();
+  };
+  const flip = () => {
+    brush.erase = !brush.erase;
+    show();
+  };
+  const walk = (/** @type {boolean} */ back, /** @type {boolean} */ on) => {
+    set_attributes(undo, { "aria-disabled": String(!back) });
+    set_attributes(redo, { "aria-disabled": String(!on) });
+  };
+  on_change(model, ["fill", "keep"], show, signal);
+  return { node, brush, resize, flip, walk, show };
+}

@@ -1,0 +1,182 @@
+"""What the occlusion brush shows of an answer, computed without a widget: bars, maps before and after, the stand-in."""
+
+import base64
+import time
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convviz_widgets.core.errors import BadType, BadValue, UnsupportedModel, unknown_name
+from convviz_widgets.core.unit import Unit
+from convviz_widgets.lens.fills import Fill
+from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.prediction import class_name, class_probabilities
+from convviz_widgets.methods.occlusion.masking import WHOLE, Masking, checked_mask, mixed, window_of
+from convviz_widgets.widgets import picking
+
+TOP = 5  # bars
+KEPT = 4  # pictures held open
+LEVELS = 255  # of a map's codes
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for.
+
+    Args:
+        image: name of the picture in its album.
+        unit: address whose map is shown; "" for the strongest of the last layer of maps.
+        target: index of the class that is followed; None for the most probable one of the picture itself.
+        fill: what stands in for what is hidden.
+        keep: whether the painted part is all that stays, instead of what is hidden.
+        region: H x W bytes, what is painted; b"" for nothing.
+        stroke: number of the stroke in the browser's log that this mask ends; 0 in the midst of one.
+    """
+
+    image: str
+    unit: str = ""
+    target: int | None = None
+    fill: Fill = "grey"
+    keep: bool = False
+    region: bytes = b""
+    stroke: int = 0
+
+
+def checked_class(lens: Lens, target: Any) -> int | None:
+    """The index of a class by index or name; None for the most probable.
+
+    Raises:
+        UnknownName, BadValue, BadType: there is no such class.
+    """
+    if target is None or target == "":
+        return None
+    if isinstance(target, str):
+        if target not in lens.class_names:
+            raise unknown_name("class", target, lens.class_names, "Or give its index.")
+        return lens.class_names.index(target)
+    if not isinstance(target, int | np.integer) or isinstance(target, bool):
+        raise BadType(f"A class of type {type(target).__name__} is not known. Accepted: an index, a name, or None.")
+    if target < 0 or (lens.class_names and target >= len(lens.class_names)):
+        raise BadValue(f"There is no class {target}. Accepted: 0 to {len(lens.class_names) - 1}, or a name.")
+    return int(target)
+
+
+def mask_of(wish: Wish, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """What is hidden, (H, W) uint8."""
+    painted = checked_mask(wish.region, size) if wish.region else np.zeros(size, np.uint8)
+    return WHOLE - painted if wish.keep else painted
+
+
+class Answers:
+    """The pictures of a brush, the last few held open so that a stroke costs little.
+
+    Args:
+        lens: the network.
+    """
+
+    def __init__(self, lens: Lens) -> None:
+        self._lens = lens
+        self._open: OrderedDict[tuple[str, str], Masking] = OrderedDict()
+
+    def opened(self, name: str, image: Any, layer: str) -> Masking:
+        """The picture of this name, with one layer's answers."""
+        key = name, layer
+        if key not in self._open:
+            self._open[key] = Masking(self._lens, self._lens.prepare(image), [layer] if layer else [])
+            while len(self._open) > KEPT:
+                self._open.popitem(last=False)
+        self._open.move_to_end(key)
+        return self._open[key]
+
+    def to(self, wish: Wish, image: Any) -> dict[str, Any]:
+        """All that changes with a stroke: bars, maps, how much is hidden, how long it took."""
+        start = time.perf_counter()
+        layer = Unit.parse(wish.unit).layer if wish.unit else self._last()
+        opened = self.opened(wish.image, image, layer)
+        mask = mask_of(wish, opened.size)
+        answers = opened.answers(mask, wish.fill)
+        box = window_of(mask)
+        told = {
+            "image": wish.image,
+            "stroke": wish.stroke,
+            "share": float(mask.mean()) / WHOLE,
+            "window": [box.height, box.width] if box else [0, 0],
+            "full": opened.obstacle,
+            "map": self._map(wish, layer, opened, answers),
+            **self._classes(wish, opened, answers),
+        }
+        return {**told, "ms": 1000 * (time.perf_counter() - start)}
+
+    def stand_in(self, wish: Wish) -> npt.NDArray[np.uint8]:
+        """The picture (H, W, 3) that shows where the photo is hidden; the photo is open already."""
+        opened = next(each for (name, _), each in reversed(self._open.items()) if name == wish.image)
+        return self._lens.preprocess.picture(opened.fill(wish.fill)[0])
+
+    def seen(self, wish: Wish, image: Any) -> npt.NDArray[np.uint8]:
+        """What the network sees, (H, W, 3)."""
+        layer = Unit.parse(wish.unit).layer if wish.unit else self._last()
+        opened = self.opened(wish.image, image, layer)
+        picture = mixed(self._lens.prepare(image), opened.fill(wish.fill).cpu(), mask_of(wish, opened.size))
+        return self._lens.preprocess.picture(picture[0])
+
+    def _last(self) -> str:
+        """The last layer of maps, or ""."""
+        maps = [each for each in self._lens.layers.values() if each.is_map and max(each.shape[1:]) > 1]
+        return maps[-1].name if maps else ""
+
+    def _map(self, wish: Wish, layer: str, opened: Masking, answers: dict[str, Any]) -> dict[str, Any]:
+        """The unit's map before and after, codes of one range: value = low + code / 255 (high - low)."""
+        if not layer:
+            return {}
+        before, after = (picking.as_maps(each[layer]) for each in (opened.clean, answers))
+        channel = Unit.parse(wish.unit).channel if wish.unit else int(before.max((1, 2)).argmax())
+        pair = np.stack([before[channel], after[channel]])
+        low, high = min(float(pair.min()), 0.0), float(pair.max())
+        codes = np.rint(LEVELS * (pair - low) / (high - low or 1.0)).astype(np.uint8)
+        return {
+            "unit": wish.unit or str(Unit(layer, channel)),
+            "shape": list(pair.shape[1:]),
+            "before": codes[0].tobytes(),
+            "after": codes[1].tobytes(),
+            "low": low,
+            "high": high,
+            "means": [float(each.mean()) for each in pair],
+        }
+
+    def _classes(self, wish: Wish, opened: Masking, answers: dict[str, Any]) -> dict[str, Any]:
+        """{"target", "classes"}: the five most probable and the one that is followed; none without class scores."""
+        names = self._lens.class_names
+        try:
+            clean, now = (class_probabilities(each[""], names)[0].cpu().numpy() for each in (opened.clean, answers))
+        except UnsupportedModel:
+            return {"target": None, "classes": []}
+        target = int(clean.argmax()) if wish.target is None else wish.target
+        shown = [int(each) for each in np.argsort(-now, kind="stable")[:TOP]]
+        shown += [target] if target not in shown else []
+        rows = [
+            {"index": each, "name": class_name(names, each), "clean": float(clean[each]), "now": float(now[each])}
+            for each in shown
+        ]
+        return {"target": target, "classes": rows}
+
+
+def code_of(wish: Wish, size: tuple[int, int], name: str) -> str:
+    """Lines of Python that make the same brush with the same mask."""
+    given = {"image": wish.image, "unit": wish.unit, "target": name, "fill": wish.fill, "keep": wish.keep}
+    arguments = "".join(f", {key}={value!r}" for key, value in given.items() if value not in ("", None))
+    lines = [f"brush = OcclusionBrush(lens, images{arguments})"]
+    if wish.region:
+        packed = base64.b64encode(zlib.compress(wish.region, 9)).decode()
+        lines = [
+            "import base64, zlib",
+            "import numpy as np",
+            f'packed = "{packed}"',
+            f"mask = np.frombuffer(zlib.decompress(base64.b64decode(packed)), np.uint8).reshape{size}",
+            *lines,
+            "brush.set_region(mask)",
+        ]
+    return "\n".join(["from convviz_widgets.widgets.occlusion_brush import OcclusionBrush", *lines, "brush"])

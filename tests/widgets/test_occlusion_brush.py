@@ -1,0 +1,224 @@
+"""The occlusion brush without a browser: what it sends, what it refuses, what it costs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import convviz_widgets as cv
+from convviz_widgets.core.errors import BadValue, UnknownName
+from convviz_widgets.methods.occlusion.masking import masked
+from convviz_widgets.render.encode import read
+from convviz_widgets.widgets.link import link
+from convviz_widgets.widgets.occlusion_brush import FILLS, OcclusionBrush
+from tests.known_networks import randomised
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (3, 17, 17, 3), dtype=np.uint8)
+CLASSES = ["cat", "dog", "owl", "bus", "boat", "tree", "sun"]
+MASK = np.zeros((17, 17), np.uint8)
+MASK[3:8, 5:12] = 200
+MASK[4, 6] = 255
+
+
+class Wire:
+    """Stands for the comm: keeps what would go down to the browser."""
+
+    def __init__(self, widget: Any) -> None:
+        self.widget, self.down = widget, []
+        widget._trait_values["comm"] = self
+        self.comm_id = "wire"
+
+    def send(self, data: Any = None, buffers: Any = None, **_: Any) -> None:
+        self.down.append((data, buffers))
+
+    def close(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def gesture(self, *buffers: bytes, **message: Any) -> list[set[str]]:
+        """One message up; gives the names of the traits in each message that came down for it."""
+        self.down.clear()
+        self.widget._receive(self.widget, message, [memoryview(each) for each in buffers])
+        assert self.widget._worker.wait(20)
+        return [set(data.get("state", {})) for data, _ in self.down]
+
+
+def build() -> nn.Module:
+    convolutions = nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 8, 3, padding=1), nn.ReLU()
+    return nn.Sequential(*convolutions, nn.MaxPool2d(3), nn.Flatten(), nn.Linear(8 * 5 * 5, 7))
+
+
+@pytest.fixture
+def lens() -> Any:
+    return cv.Lens(randomised(build), input_size=17, class_names=CLASSES)
+
+
+@pytest.fixture
+def brush(lens: Any) -> Iterator[OcclusionBrush]:
+    brush = OcclusionBrush(lens, list(PIXELS), target="owl", unit="2:3")
+    yield settled(brush)
+    brush.close()
+
+
+def settled(brush: OcclusionBrush) -> OcclusionBrush:
+    assert brush._worker.wait(30)
+    return brush
+
+
+def scores(lens: Any, image: Any, mask: Any, fill: str = "grey") -> np.ndarray:
+    """Probabilities by a full forward."""
+    with torch.no_grad():
+        output = lens.module(masked(lens, lens.prepare(image), mask, fill))
+    return np.asarray(output.softmax(1)[0])
+
+
+def rows(brush: OcclusionBrush) -> dict[str, tuple[float, float]]:
+    return {each["name"]: (each["clean"], each["now"]) for each in brush.view["classes"]}
+
+
+@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("keep", [False, True])
+def test_bars_are_those_of_a_full_forward(brush: OcclusionBrush, lens: Any, fill: str, keep: bool) -> None:
+    brush.fill, brush.keep = fill, keep
+    brush.set_region(MASK)
+    clean = scores(lens, PIXELS[0], np.zeros_like(MASK))
+    now = scores(lens, PIXELS[0], 255 - MASK if keep else MASK, fill)
+    shown = rows(settled(brush))
+    assert set(shown) == {CLASSES[each] for each in np.argsort(-now)[:5]} | {"owl"}
+    for name, (before, after) in shown.items():
+        assert before == pytest.approx(clean[CLASSES.index(name)], abs=1e-5)
+        assert after == pytest.approx(now[CLASSES.index(name)], abs=1e-5)
+    assert brush.view["share"] == pytest.approx((255 - MASK if keep else MASK).mean() / 255)
+    assert brush.problem == {}
+
+
+def test_the_map_before_and_after(brush: OcclusionBrush, lens: Any) -> None:
+    brush.set_region(MASK)
+    told = settled(brush).view["map"]
+    assert told["unit"] == "2:3"
+    for key, mask in (("before", np.zeros_like(MASK)), ("after", MASK)):
+        with torch.no_grad():
+            wanted = lens.module[:3](masked(lens, lens.prepare(PIXELS[0]), mask))[0, 3].numpy()
+        codes = np.frombuffer(told[key], np.uint8).reshape(told["shape"])
+        assert np.abs(told["low"] + codes / 255 * (told["high"] - told["low"]) - wanted).max() < 0.003 * (
+            told["high"] - told["low"]
+        )
+    assert told["before"] != told["after"]
+
+
+def test_a_stroke_comes_down_as_one_update_without_its_mask(brush: OcclusionBrush) -> None:
+    wire = Wire(brush)
+    down = wire.gesture(MASK.tobytes(), kind="look", ask=9, on="image 0", stroke=4)
+    assert len(down) == 1
+    assert {"view", "answered"} <= down[0]
+    assert not {"region", "painted", "photo", "stand_in"} & down[0]
+    assert (brush.answered, brush.view["stroke"], brush.view["window"]) == (9, 4, [5, 7])
+    assert np.array_equal(brush.mask(), MASK)
+
+
+def test_a_mask_from_python_goes_down(brush: OcclusionBrush) -> None:
+    Wire(brush)
+    brush.set_region(MASK > 0)
+    assert brush.painted["mask"] == np.where(MASK, 255, 0).astype(np.uint8).tobytes()
+    first = brush.painted["number"]
+    brush.set_region(None)
+    assert (brush.painted["mask"], brush.painted["number"]) == (bytes(17 * 17), first + 1)
+    assert settled(brush).view["share"] == 0
+
+
+def test_masks_of_another_size(brush: OcclusionBrush) -> None:
+    with pytest.raises(BadValue, match=r"17 rows by 17 columns"):
+        brush.set_region(np.zeros((17, 16)))
+    with pytest.raises(BadValue, match="289 bytes"):
+        brush.region = b"12"
+    Wire(brush).gesture(b"123", kind="look", ask=3, on="image 0")
+    assert "does not fit" in brush.problem["text"]
+    assert (brush.region, brush.answered) == (b"", 3)
+
+
+def test_a_mask_for_a_photo_that_has_gone_is_left_out(brush: OcclusionBrush) -> None:
+    brush.image = "image 1"
+    Wire(brush).gesture(MASK.tobytes(), kind="look", ask=5, on="image 0")
+    assert (brush.image, brush.region, brush.view["share"]) == ("image 1", b"", 0)
+
+
+def test_another_photo_begins_clean(brush: OcclusionBrush) -> None:
+    brush.set_region(MASK)
+    Wire(brush).gesture(kind="look", image="image 2", ask=1)
+    assert (brush.view["image"], brush.view["share"], brush.region) == ("image 2", 0, b"")
+
+
+def test_other_fills_bring_their_stand_in(brush: OcclusionBrush, lens: Any) -> None:
+    down = Wire(brush).gesture(kind="look", fill="mean", ask=2)
+    assert "stand_in" in set().union(*down)
+    seen = read(brush.stand_in["png"])
+    assert np.abs(seen.astype(float) - PIXELS[0].mean((0, 1))).max() <= 1
+    Wire(brush).gesture(kind="look", fill="gray", ask=3)
+    assert "Accepted: grey, mean, blur, noise" in brush.problem["text"]
+    assert brush.fill == "mean"
+
+
+def test_what_is_not_there(lens: Any, brush: OcclusionBrush) -> None:
+    with pytest.raises(UnknownName, match="class"):
+        OcclusionBrush(lens, list(PIXELS), target="cow")
+    with pytest.raises(BadValue, match="0 to 6"):
+        brush.target = 7
+    with pytest.raises(BadValue):
+        brush.unit = "2:8"
+
+
+def test_the_code_makes_the_same_brush(brush: OcclusionBrush, lens: Any) -> None:
+    brush.set_region(MASK)
+    brush.keep, brush.fill = True, "blur"
+    settled(brush)
+    names: dict[str, Any] = {"lens": lens, "images": list(PIXELS)}
+    exec(brush.code(), names)
+    other = settled(names["brush"])
+    assert np.array_equal(other.mask(), MASK)
+    assert rows(other) == rows(brush)
+    assert (other.unit, other.target) == ("2:3", 2)
+    other.close()
+
+
+def test_linked_brushes_share_the_mask(brush: OcclusionBrush, lens: Any) -> None:
+    other = OcclusionBrush(lens, list(PIXELS), fill="mean")
+    link(brush, other)
+    Wire(brush).gesture(MASK.tobytes(), kind="look", ask=9, on="image 0")
+    assert np.array_equal(other.mask(), MASK)
+    assert other.painted["mask"] == MASK.tobytes()
+    brush.unit = "0:1"
+    assert settled(other).view["map"]["unit"] == "0:1"
+    other.close()
+
+
+def test_an_unread_view_asks_for_the_mask(brush: OcclusionBrush) -> None:
+    wire = Wire(brush)
+    wire.gesture(MASK.tobytes(), kind="look", ask=9, on="image 0")
+    assert wire.gesture(kind="recall") == [{"painted"}]
+
+
+def test_a_mask_given_at_once(lens: Any) -> None:
+    brush = settled(OcclusionBrush(lens, list(PIXELS), region=MASK.tobytes()))
+    assert brush.view["window"] == [5, 7]
+    assert brush.painted["mask"] == MASK.tobytes()
+    brush.close()
+
+
+def test_a_still_and_closing(brush: OcclusionBrush) -> None:
+    brush.set_region(MASK)
+    still = brush.still()
+    assert still is not None
+    assert still.ndim == 3
+    brush.close()
+    assert brush._worker.wait(10)
+
+
+def test_without_class_scores() -> None:
+    lens = cv.Lens(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()).eval(), input_size=17)
+    brush = settled(OcclusionBrush(lens, list(PIXELS)))
+    assert brush.view["classes"] == []
+    assert brush.view["map"]["shape"] == [15, 15]
+    assert brush.still() is not None
+    brush.close()
