@@ -53,7 +53,10 @@ function unit_part(model, look, signal) {
   const names = fresh_id("layers");
   const known = element("datalist", { id: names }, ...model.get("network").layers.map((/** @type {any} */ layer) => element("option", { value: `${layer.name}:0` })));
   set_attributes(entry, { list: names });
-  entry.addEventListener("change", () => look({ unit: entry.value.trim() }), { signal });
+  const typed = () => entry.value.trim() !== asked && look({ unit: (asked = entry.value.trim()) });
+  let asked = model.get("unit");
+  entry.addEventListener("change", typed, { signal });
+  entry.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && typed(), { signal });
   const tiles = ["before", "after"].map((name) => ({ name, canvas: element("canvas", { role: "img" }), text: element("span", { class: "cv-faint cv-numbers" }) }));
   const pair = element("div", { class: "cv-before-after" }, ...tiles.map((tile) => element("figure", { class: "cv-panel" }, tile.canvas, element("figcaption", {}, tile.text))));
   const node = element("section", { class: "cv-panel", "aria-label": "Unit" }, element("div", { class: "cv-line-head" }, title, entry, known), pair);
@@ -75,6 +78,7 @@ function unit_part(model, look, signal) {
       set_attributes(canvas, { "aria-label": `${map.unit} ${name}: mean ${short_number(map.means[place])}, colours from ${short_number(map.low)} to ${short_number(map.high)}` });
     });
   }, signal);
+  on_change(model, ["unit"], () => (asked = model.get("unit")), signal);
   on_change(model, ["view", "unit"], draw, signal);
   const watch = new ResizeObserver(draw);
   watch.observe(pair);

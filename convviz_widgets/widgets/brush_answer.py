@@ -164,7 +164,7 @@ class Answers:
         return {"target": target, "classes": rows}
 
 
-def code_of(wish: Wish, size: tuple[int, int], name: str) -> str:
+def code_of(wish: Wish, size: tuple[int, int], name: int | str | None) -> str:
     """Lines of Python that make the same brush with the same mask."""
     given = {"image": wish.image, "unit": wish.unit, "target": name, "fill": wish.fill, "keep": wish.keep}
     arguments = "".join(f", {key}={value!r}" for key, value in given.items() if value not in ("", None))
