@@ -193,6 +193,16 @@ def test_linked_brushes_share_the_mask(brush: OcclusionBrush, lens: Any) -> None
     other.close()
 
 
+def test_linked_with_the_layer_picker(brush: OcclusionBrush, lens: Any) -> None:
+    picker = cv.LayerPicker(lens, list(PIXELS), unit="0:2")
+    tie = link(picker, brush, only=("unit",))
+    assert settled(brush).view["map"]["unit"] == "0:2"
+    Wire(brush).gesture(kind="look", unit="2:1", ask=4)
+    assert picker.unit == "2:1"
+    tie.unlink()
+    picker.close()
+
+
 def test_an_unread_view_asks_for_the_mask(brush: OcclusionBrush) -> None:
     wire = Wire(brush)
     wire.gesture(MASK.tobytes(), kind="look", ask=9, on="image 0")
@@ -204,6 +214,14 @@ def test_a_mask_given_at_once(lens: Any) -> None:
     assert brush.view["window"] == [5, 7]
     assert brush.painted["mask"] == MASK.tobytes()
     brush.close()
+
+
+def test_the_newest_mask_wins(brush: OcclusionBrush) -> None:
+    for ask, value in enumerate((10, 60, 255)):
+        mask = np.full((17, 17), value, np.uint8).tobytes()
+        brush._receive(brush, {"kind": "look", "ask": ask + 1, "on": "image 0"}, [memoryview(mask)])
+    assert brush.wait(20)
+    assert (brush.view["share"], brush.answered) == (1.0, 3)
 
 
 def test_a_still_and_closing(brush: OcclusionBrush) -> None:
