@@ -192,3 +192,13 @@ def test_dense_dark_and_narrow(brush: Locator, lab: Lab) -> None:
     brush.get_by_role("button", name="Box").click()
     drag(lab, brush, (0.25, 0.25), (0.75, 0.5))
     assert hidden(lab) == pytest.approx(48 * 24 / 96**2)
+
+
+def test_copied_code_makes_the_same_brush(brush: Locator, lab: Lab) -> None:
+    drag(lab, brush, (0.3, 0.3), (0.6, 0.6))
+    lab.page.evaluate("navigator.clipboard.writeText = async text => { window.__copied = text; }")
+    brush.get_by_role("button", name="Code").click()
+    expect(brush.locator(".cv-status")).to_have_text("Code copied.")
+    code = lab.page.evaluate("window.__copied")
+    lab.kernel(f"first = brush\n{code.removesuffix('brush')}\nbrush._worker.wait(30)")
+    assert lab.kernel("print(np.array_equal(brush.mask(), first.mask()), brush.view['share'] > 0)") == "True True"
