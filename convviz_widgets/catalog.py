@@ -209,6 +209,14 @@ ROWS: tuple[Row, ...] = (
         "after Simonyan 2013",
         "03_saliency.ipynb",
     ),
+    Row(
+        "OcclusionBrush",
+        "convviz_widgets.widgets.occlusion_brush:OcclusionBrush",
+        "widget",
+        "Hide parts of a photo with a brush and watch the classes and a unit's map change",
+        "after Zeiler & Fergus 2013, section 4.2",
+        "04_occlusion.ipynb",
+    ),
     Row("link", "convviz_widgets.widgets.link:link", "tool", "Ties the shared traits of several widgets"),
     Row(
         "ConvvizError", "convviz_widgets.core.errors:ConvvizError", "error", "The root of every error raised on purpose"

@@ -142,6 +142,12 @@ def map_in_a_viewer(lens: Any, photos: Photos) -> None:
     watch(cv.SaliencyViewer(lens, [photos[index] for index in range(4)]))
 
 
+def paint(lens: Any, photos: Photos) -> None:
+    brush = cv.OcclusionBrush(lens, [photos[index] for index in range(4)], unit="conv2:3")
+    brush.set_region(np.pad(np.ones((4, 4)), ((2, SIDE - 6), (3, SIDE - 7))))
+    watch(brush)
+
+
 def watch(viewer: Any) -> None:
     viewer.wait(60)
     viewer.close()
@@ -171,6 +177,7 @@ USES: dict[str, Work] = {
     ),
     "ProjectionViewer": calls(project_in_a_viewer),
     "SaliencyViewer": calls(map_in_a_viewer),
+    "OcclusionBrush": calls(paint),
     "LayerPicker": calls(pick),
     "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }
