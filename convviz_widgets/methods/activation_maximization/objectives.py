@@ -20,10 +20,10 @@ from typing import Self
 
 import torch
 
-from convviz_widgets.core.errors import BadType, BadValue, UnsupportedModel, unknown_name
+from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.unit import Unit
-from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.methods.activation_maximization.named import check_unit, class_index, score_layer
 
 Activations = Mapping[str, torch.Tensor]
 
@@ -101,7 +101,7 @@ class _OfUnit(Objective):
         return self.of
 
     def resolved(self, lens: Lens) -> Self:
-        _check_unit(lens.layers[self.of.layer], self.of)
+        check_unit(lens.layers[self.of.layer], self.of)
         return self
 
     def __repr__(self) -> str:
@@ -159,8 +159,8 @@ class _OfClass(Objective):
 
     def resolved(self, lens: Lens) -> Self:
         layer = lens.layers[self.layer] if self.layer else score_layer(lens)
-        index = _class_index(lens, self.target)
-        _check_unit(layer, Unit(layer.name, index))
+        index = class_index(lens, self.target)
+        check_unit(layer, Unit(layer.name, index))
         return replace(self, target=index, layer=layer.name)
 
     def __repr__(self) -> str:
@@ -287,18 +287,6 @@ class WeightedSum(Objective):
         return text
 
 
-def score_layer(lens: Lens) -> Layer:
-    """The layer of the class scores: the last one, or the one before if that is a softmax.
-
-    Raises:
-        UnsupportedModel: the network has no layer.
-    """
-    named = [layer for layer in lens.layers.values() if layer.type_name not in ("Softmax", "LogSoftmax", "Softmax2d")]
-    if not named:
-        raise UnsupportedModel(f"{lens.name} has no layer, so there is no class score in it.")
-    return named[-1]
-
-
 def _terms(objective: Objective) -> tuple[tuple[float, Objective], ...]:
     return objective.terms if isinstance(objective, WeightedSum) else ((1.0, objective),)
 
@@ -320,22 +308,3 @@ def _neuron(maps: torch.Tensor, unit: Unit) -> torch.Tensor:
             f"Accepted: rows 0 to {height - 1}, columns 0 to {width - 1}; or set `size`."
         )
     return maps[:, unit.channel, row, column]
-
-
-def _check_unit(layer: Layer, unit: Unit) -> None:
-    if unit.channel >= layer.channels:
-        raise BadValue(f"{layer.name} has no channel {unit.channel}. Accepted: 0 to {layer.channels - 1}.")
-    if unit.position is not None and not layer.is_map:
-        raise BadValue(f"{layer.name} gives a vector, whose units have no position. Accepted: {str(unit.whole)!r}.")
-
-
-def _class_index(lens: Lens, target: int | str) -> int:
-    if isinstance(target, bool) or not isinstance(target, int | str):
-        raise BadType(f"target={target!r} is no class. Accepted: its index or its name.")
-    if isinstance(target, str):
-        if target not in lens.class_names:
-            raise unknown_name("class", target, lens.class_names, "`lens.class_names` lists them all.")
-        return lens.class_names.index(target)
-    if target < 0:
-        raise BadValue(f"There is no class {target}. Accepted: 0 and above.")
-    return target
