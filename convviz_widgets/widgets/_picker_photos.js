@@ -119,3 +119,20 @@ function photos_part(model, look, signal) {
   reveal();
   return { node, upload };
 }
+
+/**
+ * Takes a photo that is dropped anywhere on a widget.
+ * @param {HTMLElement} root @param {(file: File | undefined) => void} upload @param {AbortSignal} signal
+ */
+function take_drops(root, upload, signal) {
+  root.addEventListener("dragover", (/** @type {DragEvent} */ event) => {
+    event.preventDefault();
+    root.dataset.drop = "true";
+  }, { signal });
+  root.addEventListener("dragleave", () => delete root.dataset.drop, { signal });
+  root.addEventListener("drop", (/** @type {DragEvent} */ event) => {
+    event.preventDefault();
+    delete root.dataset.drop;
+    upload(event.dataTransfer?.files?.[0]);
+  }, { signal });
+}

@@ -18,16 +18,7 @@ function render({ model, el }) {
   on_change(model, ["neuron", "problem"], () => delete root.dataset.busy, signal);
   if (!model.get("neuron").unit && model.get("names").length) root.dataset.busy = "true";
 
-  root.addEventListener("dragover", (/** @type {DragEvent} */ event) => {
-    event.preventDefault();
-    root.dataset.drop = "true";
-  }, { signal });
-  root.addEventListener("dragleave", () => delete root.dataset.drop, { signal });
-  root.addEventListener("drop", (/** @type {DragEvent} */ event) => {
-    event.preventDefault();
-    delete root.dataset.drop;
-    photos.upload(event.dataTransfer?.files?.[0]);
-  }, { signal });
+  take_drops(root, photos.upload, signal);
   el.append(root);
   return () => ended.abort();
 }

@@ -108,16 +108,7 @@ function render({ model, el }) {
   arrive();
   busy();
   model.send({ kind: "recall" });
-  const drop = (/** @type {string} */ event, /** @type {(event: DragEvent) => void} */ then) => root.addEventListener(event, (/** @type {any} */ given) => {
-    given.preventDefault();
-    then(given);
-  }, { signal });
-  drop("dragover", () => (root.dataset.drop = "true"));
-  drop("dragleave", () => delete root.dataset.drop);
-  drop("drop", (event) => {
-    delete root.dataset.drop;
-    photos.upload(event.dataTransfer?.files?.[0]);
-  });
+  take_drops(root, photos.upload, signal);
   el.append(root);
   return () => ended.abort();
 }

@@ -37,16 +37,7 @@ function render({ model, el }) {
   }, signal);
   keep.show(model.get("keep"));
   busy();
-  const drop = (/** @type {string} */ event, /** @type {(event: DragEvent) => void} */ then) => root.addEventListener(event, (/** @type {any} */ given) => {
-    given.preventDefault();
-    then(given);
-  }, { signal });
-  drop("dragover", () => (root.dataset.drop = "true"));
-  drop("dragleave", () => delete root.dataset.drop);
-  drop("drop", (event) => {
-    delete root.dataset.drop;
-    photos.upload(event.dataTransfer?.files?.[0]);
-  });
+  take_drops(root, photos.upload, signal);
   el.append(root);
   return () => ended.abort();
 }

@@ -15,34 +15,13 @@ from convviz_widgets.render.encode import read
 from convviz_widgets.widgets.link import link
 from convviz_widgets.widgets.occlusion_brush import FILLS, OcclusionBrush
 from tests.known_networks import randomised
+from tests.widgets.wire import Wire
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, 17, 17, 3), dtype=np.uint8)
 CLASSES = ["cat", "dog", "owl", "bus", "boat", "tree", "sun"]
 MASK = np.zeros((17, 17), np.uint8)
 MASK[3:8, 5:12] = 200
 MASK[4, 6] = 255
-
-
-class Wire:
-    """Stands for the comm: keeps what would go down to the browser."""
-
-    def __init__(self, widget: Any) -> None:
-        self.widget, self.down = widget, []
-        widget._trait_values["comm"] = self
-        self.comm_id = "wire"
-
-    def send(self, data: Any = None, buffers: Any = None, **_: Any) -> None:
-        self.down.append((data, buffers))
-
-    def close(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def gesture(self, *buffers: bytes, **message: Any) -> list[set[str]]:
-        """One message up; gives the names of the traits in each message that came down for it."""
-        self.down.clear()
-        self.widget._receive(self.widget, message, [memoryview(each) for each in buffers])
-        assert self.widget._worker.wait(20)
-        return [set(data.get("state", {})) for data, _ in self.down]
 
 
 def build() -> nn.Module:

@@ -16,31 +16,10 @@ from convviz_widgets.render.signal import reach_of
 from convviz_widgets.widgets.projection_viewer import ProjectionViewer
 from convviz_widgets.widgets.shades import map_codes, shrunk, signal_codes
 from tests.known_networks import make
+from tests.widgets.wire import Wire
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 17, 17, 3), dtype=np.uint8)
 RULES = ["deconvnet", "gradient", "guided"]
-
-
-class Wire:
-    """Stands for the comm: keeps what would go down to the browser."""
-
-    def __init__(self, viewer: Any) -> None:
-        self.viewer, self.down = viewer, []
-        viewer._trait_values["comm"] = self
-        self.comm_id = "wire"
-
-    def send(self, data: Any = None, buffers: Any = None, **_: Any) -> None:
-        self.down.append((data, buffers))
-
-    def close(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def gesture(self, *buffers: bytes, **message: Any) -> list[set[str]]:
-        """One message up; gives the names of the traits in each message that came down for it."""
-        self.down.clear()
-        self.viewer._receive(self.viewer, message, [memoryview(each) for each in buffers])
-        assert self.viewer._worker.wait(20)
-        return [set(data.get("state", {})) for data, _ in self.down]
 
 
 class Silent(nn.Module):

@@ -14,7 +14,7 @@ from convviz_widgets.methods.saliency.localize import localize
 from convviz_widgets.methods.saliency.saliency import peak, saliency
 from convviz_widgets.widgets.saliency_viewer import SAMPLED, VARIANTS, SaliencyViewer
 from tests.known_networks import randomised
-from tests.widgets.test_projection_viewer import Wire
+from tests.widgets.wire import Wire
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (4, 17, 17, 3), dtype=np.uint8)
 CLASSES = ["cat", "dog", "owl", "bus", "boat", "tree"]
