@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.browser.jupyter import JupyterServer
 from tests.browser.lab import Lab
@@ -41,8 +42,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JupyterServer]:
     assert server.processes() == []
 
 
+@pytest.fixture(scope="module")
+def kernels(server: JupyterServer) -> Iterator[None]:
+    """The tests of one file share a kernel, as importing torch takes longer than most of them."""
+    yield
+    server.end_kernels()
+
+
 @pytest.fixture
-def lab(server: JupyterServer, new_context: Any) -> Iterator[Lab]:
+def lab(server: JupyterServer, kernels: None, new_context: Any) -> Iterator[Lab]:
     context = new_context(viewport={"width": 1280, "height": 1000}, reduced_motion="reduce", service_workers="block")
     lab = Lab(context.new_page(), server)
 
@@ -52,6 +60,9 @@ def lab(server: JupyterServer, new_context: Any) -> Iterator[Lab]:
 
     context.route(FOREIGN, refuse)
     yield lab
-    server.end_kernels()
+    try:
+        lab.forget()
+    except (AssertionError, PlaywrightError):  # a kernel that hangs or a page that is gone is not for the next test
+        server.end_kernels()
     assert lab.foreign == [], "the page asked for something outside this machine"
     assert lab.errors == [], "uncaught errors in the page"

@@ -8,6 +8,11 @@ from playwright.sync_api import Locator, Page
 
 from tests.browser.jupyter import JupyterServer
 
+FORGET = """
+import ipywidgets
+ipywidgets.Widget.close_all()
+get_ipython().run_line_magic('reset', '-f')
+"""
 COUNT_MESSAGES = """() => {
   const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
   window.__messages = {up: [], down: []};
@@ -92,6 +97,10 @@ class Lab:
         )
         assert not error, error
         return str(printed).strip()
+
+    def forget(self) -> None:
+        """Closes every widget and empties the kernel's namespace, so that the next test begins anew."""
+        self.kernel(FORGET, timeout=20_000)
 
     def count_messages(self) -> None:
         """From now on the widget messages each way are counted."""
