@@ -9,7 +9,8 @@ from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.single import one_picture
-from convviz_widgets.methods.saliency.localize import PERCENT, TIES, averaged_map, cut_out_steps, largest_part, seeds_of
+from convviz_widgets.methods.saliency.cut import largest_part
+from convviz_widgets.methods.saliency.localize import PERCENT, TIES, averaged_map, cut_out, seeds_of
 from convviz_widgets.methods.saliency.target import find_target
 
 USUAL_TIES = 30.0  # as of `localize`
@@ -47,7 +48,7 @@ class Places:
         yield Step(1, 2, label="ten views")
         mean, photo = self._maps[name, target]
         ties = TIES.check("ties", USUAL_TIES)
-        whole = yield from cut_out_steps(photo, seeds_of(mean, above=above, below=below), ties=ties)
+        whole = cut_out(photo, seeds_of(mean, above=above, below=below), ties=ties)
         mask = largest_part(whole, mean)
         rows, columns = np.nonzero(mask)
         box = [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]

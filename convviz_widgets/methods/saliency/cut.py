@@ -1,25 +1,25 @@
-"""The cheapest division of a picture in two: the minimum cut of its grid of pixels.
+"""The cheapest division of a picture in two: the minimum cut of its grid of pixels, by scipy's maximum flow.
 
-Minimised over masks u in {0, 1} is ``sum_i f_i u_i + sum_ij w_ij |u_i - u_j|`` over neighbours i, j. Relaxed to
-u in [0, 1] the problem is convex and has the same minimum (any threshold of a relaxed minimiser is a minimum cut), and
-is solved here by a primal-dual iteration whose gap tells how far the energy is from the best one.
+Minimised over masks u in {0, 1} is ``sum_i f_i u_i + sum_ij w_ij |u_i - u_j|`` over neighbours i, j. Two more nodes
+stand for the object and the ground; a pixel hangs on one of them by what it costs to be parted from it, and what the
+greatest flow between the two leaves within reach of the object is the mask.
 
-Oracle: equals a search through all masks of tiny pictures, and max-flow on larger ones.
-Source: the energy is that of Boykov & Jolly 2001, "Interactive Graph Cuts", section 2; the iteration that of Pock &
-Chambolle 2011, "Diagonal preconditioning for first order primal-dual algorithms", section 2; the relaxation is in
-Chambolle 2005, "Total Variation Minimization and a Class of Binary MRF Models".
+Oracle: equals a search through all masks of tiny pictures, and another library's max-flow on larger ones.
+Source: Boykov & Jolly 2001, "Interactive Graph Cuts", section 2.
 """
 
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from convviz_widgets.core.step import Step, Steps, drain
+from convviz_widgets.core.errors import BrokenInstall
 
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 """(rows, columns) from each pixel to the half of its eight neighbours that lie behind it."""
-ITERATIONS, EVERY, GAP = 4000, 25, 1e-4
+FINEST = 2**28  # of the whole numbers that scipy counts a flow in; twice as much must fit into 32 bits
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -35,54 +35,65 @@ def minimum_cut(inside: Floats, weights: Sequence[Floats]) -> Mask:
 
     Returns:
         (H, W) bool.
+
+    Raises:
+        BrokenInstall: scipy is not installed.
     """
-    return drain(minimum_cut_steps(inside, weights))
-
-
-def minimum_cut_steps(inside: Floats, weights: Sequence[Floats]) -> Steps[Mask]:
-    """The same, with a step now and then, so that other work can go between."""
+    sparse, graphs = _scipy("sparse"), _scipy("sparse.csgraph")
     costs = np.asarray(inside, dtype=np.float64)
-    pairs = [_pairs(costs.shape, shift) for shift in NEIGHBOURS]
-    bounds = [np.asarray(weight, dtype=np.float64)[here] for weight, (here, _) in zip(weights, pairs, strict=True)]
-    scale = max(np.mean([bound.mean() for bound in bounds if bound.size] or [0.0]), 1e-3 * np.abs(costs).max(), 1e-12)
-    costs, bounds = costs / scale, [bound / scale for bound in bounds]  # steps of the iteration suit ties of about 1
-    taken, pull = (costs < 0).astype(np.float64), costs
-    flows = [np.zeros_like(bound) for bound in bounds]
-    best: Mask = taken > 0.5
-    least = np.inf
-    for step in range(1, ITERATIONS + 1):
-        after = np.clip(taken - pull / 8, 0, 1)
-        ahead, taken = 2 * after - taken, after
-        pull = costs.copy()
-        for flow, bound, (here, there) in zip(flows, bounds, pairs, strict=True):
-            flow += (ahead[there] - ahead[here]) / 2  # noqa: PLW2901 -- in place
-            np.clip(flow, -bound, bound, out=flow)
-            pull[there] += flow
-            pull[here] -= flow
-        if step % EVERY == 0:
-            mask = taken > 0.5
-            found = energy(mask, costs, [weight / scale for weight in weights])
-            if found < least:
-                best, least = mask, found
-            if least - float(np.minimum(pull, 0).sum()) <= GAP * (1 + abs(least)):
-                break
-            yield Step(step, ITERATIONS, label="cut")
-    return best
+    count = costs.size
+    first, second, ties = _edges(costs.shape, weights)
+    taken, left = np.flatnonzero(costs < 0), np.flatnonzero(costs > 0)
+    rows = np.concatenate([first, second, np.full(len(taken), count), left])
+    columns = np.concatenate([second, first, taken, np.full(len(left), count + 1)])
+    bounds = np.concatenate([ties, ties, -costs.flat[taken], costs.flat[left]])
+    whole = np.round(bounds * (FINEST / max(bounds.max(initial=0), 1e-300))).astype(np.int32)
+    graph = sparse.csr_array((whole, (rows, columns)), shape=(count + 2, count + 2))
+    rest = graph - graphs.maximum_flow(graph, count, count + 1).flow
+    rest.data = np.maximum(rest.data, 0)
+    rest.eliminate_zeros()
+    mask = np.zeros(count + 2, dtype=np.bool_)
+    mask[graphs.breadth_first_order(rest, count, return_predecessors=False)] = True
+    return mask[:count].reshape(costs.shape)
+
+
+def largest_part(mask: Mask, values: npt.NDArray[np.float32]) -> Mask:
+    """The largest part of a mask that hangs together by edges; of an empty one, the pixel of the largest value."""
+    if not mask.any():
+        only = np.zeros_like(mask)
+        only.flat[values.argmax()] = True
+        return only
+    parts, _ = _scipy("ndimage").label(mask)
+    part: Mask = parts == np.bincount(parts[mask]).argmax()
+    return part
 
 
 def energy(mask: Mask, inside: Floats, weights: Sequence[Floats]) -> float:
     """What a mask (H, W) costs; see `minimum_cut`."""
-    cut = 0.0
-    for shift, weight in zip(NEIGHBOURS, weights, strict=True):
-        here, there = _pairs(mask.shape, shift)
-        cut += float(weight[here][mask[here] != mask[there]].sum())
-    return float(inside[mask].sum()) + cut
+    first, second, ties = _edges(mask.shape, weights)
+    return float(inside[mask].sum() + ties[mask.flat[first] != mask.flat[second]].sum())
 
 
-def _pairs(shape: tuple[int, ...], shift: tuple[int, int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Slices of the pixels that have a neighbour in this direction, and of these neighbours."""
-    down, across = shift
+def _edges(
+    shape: tuple[int, ...], weights: Sequence[Floats]
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Floats]:
+    """Both ends, as numbers of pixels, and the weight of every pair of neighbours."""
     height, width = shape
-    here = slice(0, max(0, height - down)), slice(max(0, -across), width - max(0, across))
-    there = slice(down, height), slice(max(0, across), width + min(0, across))
-    return here, there
+    number = np.arange(height * width).reshape(shape)
+    found = []
+    for (down, across), weight in zip(NEIGHBOURS, weights, strict=True):
+        here = slice(0, max(0, height - down)), slice(max(0, -across), width - max(0, across))
+        there = slice(down, height), slice(max(0, across), width + min(0, across))
+        found.append((number[here].ravel(), number[there].ravel(), np.asarray(weight, dtype=np.float64)[here].ravel()))
+    first, second, ties = (np.concatenate(each) for each in zip(*found, strict=True))
+    return first, second, ties
+
+
+def _scipy(name: str) -> Any:
+    try:
+        return import_module(f"scipy.{name}")
+    except ImportError as error:
+        raise BrokenInstall(
+            "Cutting an object out of a picture needs scipy, which is not installed. "
+            "Run: python -m pip install 'convviz_widgets[localize]'"
+        ) from error

@@ -25,13 +25,13 @@ from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.knob import Knob
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.region import Box
-from convviz_widgets.core.step import Step, Steps, drain
+from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.single import one_picture
 from convviz_widgets.methods.saliency import colours
-from convviz_widgets.methods.saliency.cut import NEIGHBOURS, minimum_cut_steps
+from convviz_widgets.methods.saliency.cut import NEIGHBOURS, largest_part, minimum_cut
 from convviz_widgets.methods.saliency.saliency import peak
 from convviz_widgets.methods.saliency.target import Target, find_target, gradients
 from convviz_widgets.render import charts, grid, overlay
@@ -181,11 +181,6 @@ def seeds_of(values: npt.NDArray[np.float32], *, above: float, below: float) -> 
 
 def cut_out(photo: npt.NDArray[np.uint8], seeds: npt.NDArray[np.int8], *, ties: float) -> Mask:
     """The object's mask (H, W) in a photo (H, W, 3), from seeds."""
-    return drain(cut_out_steps(photo, seeds, ties=ties))
-
-
-def cut_out_steps(photo: npt.NDArray[np.uint8], seeds: npt.NDArray[np.int8], *, ties: float) -> Steps[Mask]:
-    """The same, with a step now and then, so that other work can go between."""
     pixels = photo.reshape(-1, 3) / 255
     flat = seeds.ravel()
     inside, outside = (
@@ -194,25 +189,7 @@ def cut_out_steps(photo: npt.NDArray[np.uint8], seeds: npt.NDArray[np.int8], *, 
     costs = inside - outside
     certain = 8 * ties + 1  # more than parting a pixel from all its neighbours can cost
     costs[seeds > 0], costs[seeds < 0] = -certain, certain
-    return (yield from minimum_cut_steps(costs, _ties(pixels.reshape(*seeds.shape, 3), ties)))
-
-
-def largest_part(mask: Mask, values: npt.NDArray[np.float32]) -> Mask:
-    """The largest part of a mask that hangs together by edges; of an empty one, the pixel of the largest value."""
-    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
-    while True:  # the largest number of each part spreads through it
-        spread = _spread(labels.copy(), mask)
-        if np.array_equal(spread, labels):
-            break
-        labels = spread
-    counts = np.bincount(labels.ravel())
-    counts[0] = 0
-    if not counts.any():
-        only = np.zeros_like(mask)
-        only.flat[values.argmax()] = True
-        return only
-    part: Mask = labels == counts.argmax()
-    return part
+    return minimum_cut(costs, _ties(pixels.reshape(*seeds.shape, 3), ties))
 
 
 def overlap(one: Box | tuple[int, ...], other: Box | tuple[int, ...]) -> float:
@@ -238,14 +215,3 @@ def _ties(pixels: npt.NDArray[np.float64], ties: float) -> list[npt.NDArray[np.f
         lengths.append(float(np.hypot(down, across)))
     usual = max(float(np.mean(squares[:2])), 1e-9)
     return [ties / length * np.exp(-square / (2 * usual)) for square, length in zip(squares, lengths, strict=True)]
-
-
-def _spread(labels: npt.NDArray[np.int64], mask: Mask) -> npt.NDArray[np.int64]:
-    """Each number carried as far along rows, then along columns, as the mask reaches without a gap."""
-    for axis in (0, 1):
-        for turned in (slice(None), slice(None, None, -1)):
-            view = np.moveaxis(labels, axis, 0)[turned]
-            inside = np.moveaxis(mask, axis, 0)[turned]
-            for place in range(1, len(view)):
-                view[place] = np.where(inside[place], np.maximum(view[place], view[place - 1]), 0)
-    return labels

@@ -52,7 +52,7 @@ def test_it_equals_max_flow(strength: float) -> None:
     graph.maxflow()
     exact = graph.get_grid_segments(nodes)
     least = min(energy(exact, costs, weights), energy(~exact, costs, weights))
-    assert energy(minimum_cut(costs, weights), costs, weights) == pytest.approx(least, rel=3e-4, abs=1e-3)
+    assert energy(minimum_cut(costs, weights), costs, weights) == pytest.approx(least, rel=1e-6, abs=1e-6)
 
 
 def test_without_ties_each_pixel_decides_alone_and_with_strong_ones_all_together() -> None:
