@@ -27,6 +27,26 @@ class MissingFile(ConvvizError, FileNotFoundError):
     """A file, for example of weights, that is needed and not there."""
 
 
+class BadLabel(BadValue):
+    """A label map, or a row that names one, that cannot be used.
+
+    Args:
+        kind: in which way, in two words: "wrong size", "unknown label", "unreadable map", "broken row".
+        text: the whole of it.
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[type["BadLabel"], tuple[str, str]]:  # errors of worker processes are pickled
+        return type(self), (self.kind, str(self))
+
+
+class DownloadFailed(ConvvizError, ConnectionError):
+    """A file that could not be fetched; what arrived is kept, and the same call goes on from there."""
+
+
 class BrokenInstall(ConvvizError, ImportError):
     """Installed packages that do not work together."""
 
