@@ -5,28 +5,28 @@ scene, pose, colours, texture and material are drawn independently of each other
 told apart.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import index as as_index
-from typing import overload
 
 import numpy as np
 import numpy.typing as npt
 
 from convviz_widgets.core.errors import BadType, BadValue
 from convviz_widgets.data.colours import colour_terms
-from convviz_widgets.data.concepts import CATEGORIES, CONCEPTS, ID_OF, MATERIALS, OBJECTS, SCENES, TEXTURES, Concept
+from convviz_widgets.data.concepts import CATEGORIES, CONCEPTS, ID_OF, MATERIALS, OBJECTS, SCENES, TEXTURES
 from convviz_widgets.data.drawing.canvas import OUT, Canvas, Part, Pen
 from convviz_widgets.data.drawing.objects import Dress, draw_object
 from convviz_widgets.data.drawing.paint import SIDE, TERMS, Colour, Paint, of_material, plain, textured, varied
 from convviz_widgets.data.drawing.scenes import draw_scene
+from convviz_widgets.data.labelled import LabelledImages, Sample
 
 VERSION = 1  # of the drawings: the same (seed, index) gives the same pixels as long as this stays
 _FIRST_COLOUR = ID_OF["colour", "black"]
 
 
-@dataclass(frozen=True, eq=False)
-class Sample:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Drawing(Sample):
     """One drawing.
 
     Args:
@@ -34,17 +34,15 @@ class Sample:
         labels: per category a map (96, 96) of concept ids, 0 where there is none; a scene covers the whole map.
         target: index of the main object in ``MiniBroden.class_names``.
         parts: where the parts of the main object are, as far as they can be seen.
-        index: its place in the dataset.
     """
 
     image: npt.NDArray[np.uint8]
     labels: dict[str, npt.NDArray[np.int16]] = field(repr=False)
     target: int
     parts: tuple[Part, ...] = field(repr=False)
-    index: int
 
 
-class MiniBroden(Sequence[Sample]):
+class MiniBroden(LabelledImages[Drawing]):
     """A sequence of drawings, each made when it is asked for and the same whenever it is.
 
     Example:
@@ -62,8 +60,10 @@ class MiniBroden(Sequence[Sample]):
 
     class_names = OBJECTS
     categories = CATEGORIES
-    concepts: tuple[Concept, ...] = CONCEPTS
+    concepts = CONCEPTS
+    empty_maps = True  # not every drawing has a texture
     size = OUT
+    _places: range
 
     def __init__(self, count: int = 1000, seed: int = 0) -> None:
         if isinstance(count, bool) or not isinstance(count, int) or not isinstance(seed, int):
@@ -71,46 +71,27 @@ class MiniBroden(Sequence[Sample]):
         if count < 1 or seed < 0:
             raise BadValue(f"MiniBroden needs count >= 1 and seed >= 0; given: count={count}, seed={seed}.")
         self.seed = seed
-        self._indices: range = range(count)
+        self._places = range(count)
 
     @property
     def digest(self) -> str:
         """Names these very drawings: version of the generator, seed, and which ones."""
-        where = self._indices
+        where = self._places
         return f"mini-broden-{VERSION}-seed{self.seed}-{where.start}:{where.stop}:{where.step}"
 
-    def __len__(self) -> int:
-        return len(self._indices)
-
-    @overload
-    def __getitem__(self, index: int) -> Sample: ...
-    @overload
-    def __getitem__(self, index: slice) -> "MiniBroden": ...
-    def __getitem__(self, index: int | slice) -> "Sample | MiniBroden":
-        """A drawing; a slice gives a smaller dataset of the same drawings."""
-        if isinstance(index, slice):
-            part = MiniBroden(len(self), self.seed)
-            part._indices = self._indices[index]
-            return part
-        try:
-            place = self._indices[as_index(index)]
-        except TypeError:
-            raise BadType(f"A drawing is asked for by a whole number or a slice; given: {index!r}.") from None
+    def _sample(self, place: int) -> Drawing:
         return _draw(self.seed, place, labelled=True)
-
-    def __iter__(self) -> Iterator[Sample]:
-        return (self[place] for place in range(len(self)))
 
     def batch(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
         """Images (N, 96, 96, 3) uint8 and targets (N,) without the label maps, which takes half the time."""
-        samples = [_draw(self.seed, self._indices[as_index(each)], labelled=False) for each in indices]
+        samples = [_draw(self.seed, self._places[as_index(each)], labelled=False) for each in indices]
         return np.stack([each.image for each in samples]), np.array([each.target for each in samples], dtype=np.int64)
 
     def __repr__(self) -> str:
         return f"MiniBroden({len(self)} drawings, seed {self.seed}, {len(CONCEPTS)} concepts)"
 
 
-def _draw(seed: int, index: int, *, labelled: bool) -> Sample:
+def _draw(seed: int, index: int, *, labelled: bool) -> Drawing:
     rng = np.random.Generator(np.random.PCG64([VERSION, seed, index]))
     target, scene = int(rng.integers(len(OBJECTS))), int(rng.integers(len(SCENES)))
     canvas = Canvas(labelled=labelled)
@@ -122,12 +103,13 @@ def _draw(seed: int, index: int, *, labelled: bool) -> Sample:
     draw_object(_pen(canvas, name, rng, size=(44, 76), reach=30, main=True), name, _dress(rng))
     image = _lit(canvas.picture(), rng)
     if not labelled:
-        return Sample(image, {}, target, (), index)
+        return Drawing(image=image, labels={}, index=index, target=target, parts=())
     labels = canvas.label_maps()
     labels["scene"] = np.full((OUT, OUT), ID_OF["scene", SCENES[scene]], dtype=np.int16)
     labels["colour"] = colour_terms(image).astype(np.int16) + np.int16(_FIRST_COLOUR)
     parts = tuple(part for part in canvas.parts if _is_seen(part, labels["part"]))
-    return Sample(image, {category: labels[category] for category in CATEGORIES}, target, parts, index)
+    ordered = {category: labels[category] for category in CATEGORIES}
+    return Drawing(image=image, labels=ordered, index=index, target=target, parts=parts)
 
 
 def _pen(

@@ -7,13 +7,13 @@ import pytest
 
 from convviz_widgets.core.errors import BadType, BadValue
 from convviz_widgets.data.concepts import BY_CATEGORY, CONCEPTS, ID_OF
-from convviz_widgets.data.mini_broden import MiniBroden, Sample
+from convviz_widgets.data.mini_broden import Drawing, MiniBroden
 
 LEAST = {"scene": 6, "object": 12, "part": 15, "material": 6, "texture": 8, "colour": 11}
 
 
 @pytest.fixture(scope="module")
-def samples() -> list[Sample]:
+def samples() -> list[Drawing]:
     return list(MiniBroden(count=400, seed=5))
 
 
@@ -49,14 +49,14 @@ def test_slices_and_places() -> None:
         MiniBroden(count=2.5)  # type: ignore[arg-type]
 
 
-def test_there_are_enough_concepts_and_each_occurs(samples: list[Sample]) -> None:
+def test_there_are_enough_concepts_and_each_occurs(samples: list[Drawing]) -> None:
     seen = {int(each) for sample in samples for labels in sample.labels.values() for each in np.unique(labels)} - {0}
     for category, least in LEAST.items():
         assert len(BY_CATEGORY[category]) >= least
     assert seen == {concept.id for concept in CONCEPTS}
 
 
-def test_labels_are_of_their_category(samples: list[Sample]) -> None:
+def test_labels_are_of_their_category(samples: list[Drawing]) -> None:
     category_of = {concept.id: concept.category for concept in CONCEPTS}
     for sample in samples[:60]:
         assert set(sample.labels) == set(BY_CATEGORY)
@@ -67,7 +67,7 @@ def test_labels_are_of_their_category(samples: list[Sample]) -> None:
         assert len(np.unique(sample.labels["scene"])) == 1
 
 
-def test_the_target_is_the_largest_object(samples: list[Sample]) -> None:
+def test_the_target_is_the_largest_object(samples: list[Drawing]) -> None:
     right = 0
     for sample in samples:
         counts = Counter(sample.labels["object"][sample.labels["object"] > 0].tolist())
@@ -76,7 +76,7 @@ def test_the_target_is_the_largest_object(samples: list[Sample]) -> None:
     assert right >= 0.99 * len(samples)
 
 
-def test_parts_lie_where_they_are_labelled_and_on_the_object(samples: list[Sample]) -> None:
+def test_parts_lie_where_they_are_labelled_and_on_the_object(samples: list[Drawing]) -> None:
     assert np.mean([len(sample.parts) for sample in samples]) > 2
     for sample in samples:
         mine = ID_OF["object", MiniBroden.class_names[sample.target]]
@@ -94,7 +94,7 @@ def strength(table: np.ndarray) -> float:
     return float(np.sqrt(chi2 / table.sum() / (min(table.shape) - 1)))
 
 
-def test_scene_texture_and_colour_do_not_tell_the_object(samples: list[Sample]) -> None:
+def test_scene_texture_and_colour_do_not_tell_the_object(samples: list[Drawing]) -> None:
     for category in ("scene", "texture"):
         names = BY_CATEGORY[category]
         table = np.zeros((len(MiniBroden.class_names), len(names)))
@@ -108,7 +108,7 @@ def test_scene_texture_and_colour_do_not_tell_the_object(samples: list[Sample]) 
         assert strength(table) < 1.35 * chance, category
 
 
-def test_objects_move_and_change_size(samples: list[Sample]) -> None:
+def test_objects_move_and_change_size(samples: list[Drawing]) -> None:
     middles = np.array([np.argwhere(sample.labels["object"] > 0).mean(0) for sample in samples])
     sizes = np.array([(sample.labels["object"] > 0).mean() for sample in samples])
     assert (middles.std(0) > 6).all()
