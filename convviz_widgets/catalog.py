@@ -58,6 +58,25 @@ ROWS: tuple[Row, ...] = (
         "The pictures of a folder, read when asked for",
     ),
     Row(
+        "Broden",
+        "convviz_widgets.data.broden:Broden",
+        "data",
+        "Pictures with labels of six categories, in the published layout, fetched on request",
+        "Bau 2017, section 2.1",
+    ),
+    Row(
+        "SegmentationFolder",
+        "convviz_widgets.data.segmentation_folder:SegmentationFolder",
+        "data",
+        "Pictures with label maps from folders, as CamVid, Pascal VOC and ADE20K come",
+    ),
+    Row(
+        "validate",
+        "convviz_widgets.data.validate:validate",
+        "tool",
+        "Every problem of a labelled dataset, listed at once",
+    ),
+    Row(
         "scan",
         "convviz_widgets.tally.scan:scan",
         "tool",

@@ -181,7 +181,8 @@ USES: dict[str, Work] = {
     "LayerPicker": calls(pick),
     "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }
-TOUCH_NO_MODEL = {"Unit", "MiniBroden", "ImageFolder", "link", "ConvvizError"}
+DATA = {"MiniBroden", "ImageFolder", "Broden", "SegmentationFolder", "validate"}
+TOUCH_NO_MODEL = {"Unit", "link", "ConvvizError"} | DATA
 
 
 def drain(steps: Generator[Any, None, Any]) -> None:
