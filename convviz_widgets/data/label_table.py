@@ -10,6 +10,7 @@ from convviz_widgets.core.errors import BadLabel
 
 NAMED_AT_MOST = 6
 """How many unknown values an error lists."""
+_DIRECT = 1 << 16  # values below it, which colours are not, are looked up in a table of all of them
 
 
 class LabelTable:
@@ -27,6 +28,9 @@ class LabelTable:
         order = sorted(ids)
         self._values = np.array(order, dtype=np.int64)
         self._ids = np.array([ids[value] for value in order], dtype=np.int32)
+        self._direct = np.full(order[-1] + 2 if order[-1] < _DIRECT else 0, -1, dtype=np.int32)
+        if len(self._direct):
+            self._direct[self._values] = self._ids
 
     def ids(
         self, values: npt.NDArray[Any], name: str, hint: str = "", *, colours: bool = False
@@ -42,12 +46,18 @@ class LabelTable:
         Raises:
             BadLabel: values that stand for nothing, all of them told.
         """
-        places = np.searchsorted(self._values, values).clip(max=len(self._values) - 1)
-        known = self._values[places] == values
-        if not known.all():
-            raise unknown_labels(values[~known], name, hint, colours=colours)
-        found: npt.NDArray[np.int32] = self._ids[places]
+        found = self._look_up(values)
+        if found.min(initial=0) < 0:
+            raise unknown_labels(values[found < 0], name, hint, colours=colours)
         return found
+
+    def _look_up(self, values: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        """The ids of values, -1 for those that stand for nothing."""
+        if len(self._direct) and values.min(initial=0) >= 0:
+            direct: npt.NDArray[np.int32] = self._direct.take(values, mode="clip")  # what is too large falls on a -1
+            return direct
+        places = np.searchsorted(self._values, values).clip(max=len(self._values) - 1)
+        return np.where(self._values[places] == values, self._ids[places], np.int32(-1))
 
 
 def unknown_labels(values: npt.NDArray[Any], name: str, hint: str, *, colours: bool = False) -> BadLabel:

@@ -85,12 +85,15 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def _without_maps(paths: list[Path], folder: Path, suffix: str) -> list[Path]:
-    """Of pictures and maps in one folder the pictures: what a name only adds to, as _seg and _parts_1 do, is a map."""
+    """Of pictures and maps in one folder the pictures: what adds to the name of another is a map.
+
+    The maps of ADE20K add _seg and _parts_1; masks of single objects lie in a folder that has the picture's name.
+    """
     stems = {_stem(path, folder) for path in paths}
 
     def adds(stem: str) -> bool:
         return (bool(suffix) and stem.removesuffix(suffix) in stems - {stem}) or any(
-            letter == "_" and stem[:at] in stems for at, letter in enumerate(stem)
+            letter in "_/" and stem[:at] in stems for at, letter in enumerate(stem)
         )
 
     return [path for path in paths if not adds(_stem(path, folder))]

@@ -103,12 +103,12 @@ def _opened(source: Path) -> Iterator[Iterator[_Member]]:
             with tarfile.open(source) as taken:
                 yield _all_of_tar(taken)
         else:
-            raise BadValue(f"{str(source)!r} is neither a zip nor a tar archive. Fetch it again.")
+            raise BadValue(f"{str(source)!r} is neither a zip nor a tar archive. Delete it and fetch it again.")
     except BadValue:
         raise
     except _BROKEN as error:
         raise BadValue(
-            f"{str(source)!r} cannot be unpacked: {error}. Nothing is left behind; fetch it again."
+            f"{str(source)!r} cannot be unpacked: {error}. Nothing is left behind; delete it and fetch it again."
         ) from error
 
 

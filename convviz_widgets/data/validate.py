@@ -2,8 +2,6 @@
 
 Each picture is opened and each of its label maps read, through what all labelled datasets have in common, so that
 datasets of one's own are looked over too.
-
-Source: the problems are those that a study after Bau et al. 2017, section 2, would stumble over one by one.
 """
 
 import html

@@ -144,6 +144,7 @@ def test_ade20k_whole(tmp_path: Path) -> None:
         photo(stem.with_suffix(".jpg"))
         grey(stem.with_name(stem.name + "_seg.png"), rgb)
         grey(stem.with_name(stem.name + "_parts_1.png"), rgb)
+        grey(stem / "instance_001.png")
     names = [f"class {number}" for number in range(1, 3000)]
     data = SegmentationFolder(tmp_path, tmp_path, names, first=1, encoding="ade20k", suffix="_seg", scenes="folder")
     assert [sample.name.rpartition("/")[2] for sample in data] == ["ADE_train_00000001.jpg", "ADE_train_00000002.jpg"]
