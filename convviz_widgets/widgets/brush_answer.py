@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convviz_widgets.core.errors import BadType, BadValue, UnsupportedModel, unknown_name
+from convviz_widgets.core.errors import UnsupportedModel
 from convviz_widgets.core.unit import Unit
+from convviz_widgets.lens.classes import class_index
 from convviz_widgets.lens.fills import Fill
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.prediction import class_name, class_probabilities
@@ -54,15 +55,7 @@ def checked_class(lens: Lens, target: Any) -> int | None:
     """
     if target is None or target == "":
         return None
-    if isinstance(target, str):
-        if target not in lens.class_names:
-            raise unknown_name("class", target, lens.class_names, "Or give its index.")
-        return lens.class_names.index(target)
-    if not isinstance(target, int | np.integer) or isinstance(target, bool):
-        raise BadType(f"A class of type {type(target).__name__} is not known. Accepted: an index, a name, or None.")
-    if target < 0 or (lens.class_names and target >= len(lens.class_names)):
-        raise BadValue(f"There is no class {target}. Accepted: 0 to {len(lens.class_names) - 1}, or a name.")
-    return int(target)
+    return class_index(lens, target)
 
 
 def mask_of(wish: Wish, size: tuple[int, int]) -> npt.NDArray[np.uint8]:

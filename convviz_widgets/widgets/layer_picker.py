@@ -12,6 +12,7 @@ from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.jobs.job import Job
 from convviz_widgets.jobs.worker import worker_of
+from convviz_widgets.lens.classes import named_score_layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.deconvnet.top_images import TopImages, top_images
 from convviz_widgets.render import grid, overlay
@@ -245,13 +246,12 @@ class LayerPicker(Widget):
         return self.album.add(name, read_upload(name, buffers[0], most=UPLOAD_LIMIT))
 
     def _network(self) -> dict[str, Any]:
-        scores = [layer for layer in self.lens.layers.values() if layer.channels == len(self.lens.class_names)]
         return {
             "name": self.lens.name,
             "layers": picking.outline(self.lens),
             "input": list(self.lens.input_shape),
             "classes": list(self.lens.class_names),
-            "scores": scores[-1].name if scores else "",
+            "scores": named_score_layer(self.lens),
             "colours": lut("viridis").tobytes(),
         }
 

@@ -10,6 +10,7 @@ from convviz_widgets.core.errors import BadValue, unknown_name
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.jobs.job import Job
 from convviz_widgets.jobs.worker import worker_of
+from convviz_widgets.lens.classes import named_score_layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.render.colormap import lut
 from convviz_widgets.widgets import picking
@@ -156,15 +157,12 @@ class Viewer(Widget):
         self.send({"kind": "thumbnails", "names": names}, [self.album.thumbnail(name) for name in names])
 
     def _network(self) -> dict[str, Any]:
-        count = len(self.lens.class_names)
-        layers = [layer for layer in self.lens.layers.values() if count and layer.channels == count]
-        scores = [layer for layer in layers if not layer.is_map or max(layer.shape[1:]) == 1]
         return {
             "name": self.lens.name,
             "layers": picking.outline(self.lens),
             "input": list(self.lens.input_shape),
             "classes": list(self.lens.class_names),
-            "scores": scores[-1].name if scores else "",
+            "scores": named_score_layer(self.lens),
             "colours": lut(self.colours).tobytes(),
         }
 

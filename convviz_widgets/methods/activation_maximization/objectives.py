@@ -22,8 +22,9 @@ import torch
 
 from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.unit import Unit
+from convviz_widgets.lens.classes import class_index, score_layer
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.methods.activation_maximization.named import check_unit, class_index, score_layer
+from convviz_widgets.methods.activation_maximization.named import check_unit
 
 Activations = Mapping[str, torch.Tensor]
 
@@ -159,9 +160,7 @@ class _OfClass(Objective):
 
     def resolved(self, lens: Lens) -> Self:
         layer = lens.layers[self.layer] if self.layer else score_layer(lens)
-        index = class_index(lens, self.target)
-        check_unit(layer, Unit(layer.name, index))
-        return replace(self, target=index, layer=layer.name)
+        return replace(self, target=class_index(lens, self.target, layer.channels), layer=layer.name)
 
     def __repr__(self) -> str:
         layer = f", layer={self.layer!r}" if self.layer else ""

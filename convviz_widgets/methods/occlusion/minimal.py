@@ -22,12 +22,12 @@ from convviz_widgets.core.knob import Knob
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
+from convviz_widgets.lens.classes import chosen_class
 from convviz_widgets.lens.fills import Fill, filled
 from convviz_widgets.lens.incremental.engine import Incremental
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.prediction import class_probabilities
 from convviz_widgets.lens.single import one_picture
-from convviz_widgets.methods.occlusion.occlusion import find_class
 from convviz_widgets.render import charts, grid
 from convviz_widgets.render.result import Result
 
@@ -131,7 +131,7 @@ def minimal_image(
     labels = segmented(photo, segments)
     left, order = list(range(int(labels.max()) + 1)), []
     opened = Incremental(lens, current)
-    wanted = find_class(lens, class_probabilities(opened.clean[""], lens.class_names)[0], target)
+    wanted = chosen_class(lens, class_probabilities(opened.clean[""], lens.class_names)[0], target)
     scores, chances, best = _judged(lens, opened.clean[""], wanted)
     told = [(float(scores[0]), float(chances[0]))]
     while left and bool(best[0]):

@@ -23,12 +23,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from convviz_widgets.core.errors import BadValue, unknown_name
+from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.knob import Knob
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
+from convviz_widgets.lens.classes import chosen_class
 from convviz_widgets.lens.fills import Fill, filled
 from convviz_widgets.lens.incremental.engine import Incremental
 from convviz_widgets.lens.layers import Layer
@@ -173,7 +174,7 @@ def occlusion(
     layer, channel = feature_map(lens, image, unit)
     opened = Incremental(lens, prepared, [layer])
     chances = class_probabilities(opened.clean[""], lens.class_names)[0]
-    wanted = find_class(lens, chances, target)
+    wanted = chosen_class(lens, chances, target)
     maps = _Maps.empty(len(tops), len(lefts))
     done = 0
     for places in _coarse_to_fine(len(tops), len(lefts), opened.room()):
@@ -208,24 +209,6 @@ def occlusion(
             seed=seed if isinstance(fill, str) and fill == "noise" else None,
         ),
     )
-
-
-def find_class(lens: Lens, chances: torch.Tensor, target: int | str | None) -> int:
-    """The index of a class, by index or name, out of its probabilities (classes,); the most probable one for None.
-
-    Raises:
-        BadValue: there is no such index.
-        UnknownName: there is no such name; lists the nearest.
-    """
-    if target is None:
-        return int(chances.argmax())
-    if isinstance(target, str):
-        if target not in lens.class_names:
-            raise unknown_name("class", target, lens.class_names, "Or give its index.")
-        return lens.class_names.index(target)
-    if isinstance(target, bool) or not 0 <= target < len(chances):
-        raise BadValue(f"There is no class {target}. Accepted: 0 to {len(chances) - 1}, or a name.")
-    return int(target)
 
 
 def feature_map(lens: Lens, image: Any, unit: str | Unit | None) -> tuple[Layer, int]:
