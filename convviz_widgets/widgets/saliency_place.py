@@ -10,7 +10,7 @@ from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.single import one_picture
 from convviz_widgets.methods.saliency.cut import largest_part
-from convviz_widgets.methods.saliency.localize import PERCENT, TIES, averaged_map, cut_out, seeds_of
+from convviz_widgets.methods.saliency.localize import PERCENT, TIES, averaged_map_steps, cut_out, seeds_of
 from convviz_widgets.methods.saliency.target import find_target
 
 USUAL_TIES = 30.0  # as of `localize`
@@ -41,18 +41,17 @@ class Places:
         checked(above, below)
         if (name, target) not in self._maps:
             prepared = one_picture(self.lens, image)
-            mean = averaged_map(self.lens, prepared, find_target(self.lens, image, prepared, target))
+            mean = yield from averaged_map_steps(self.lens, prepared, find_target(self.lens, prepared, target))
             while len(self._maps) >= KEPT:
                 self._maps.pop(next(iter(self._maps)))
             self._maps[name, target] = mean, self.lens.preprocess.picture(prepared[0])
-        yield Step(1, 2, label="ten views")
         mean, photo = self._maps[name, target]
         ties = TIES.check("ties", USUAL_TIES)
         whole = cut_out(photo, seeds_of(mean, above=above, below=below), ties=ties)
         mask = largest_part(whole, mean)
         rows, columns = np.nonzero(mask)
         box = [int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1]
-        yield Step(2, 2, label="cut")
+        yield Step(1, 1, label="cut")
         return {
             "image": name,
             "target": target,

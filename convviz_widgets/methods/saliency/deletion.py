@@ -24,10 +24,10 @@ from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.backward import cached_answers
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.lens.prediction import best_classes
+from convviz_widgets.lens.prediction import class_probabilities
 from convviz_widgets.lens.single import one_picture
-from convviz_widgets.methods.saliency.saliency import BATCH, Asked, Variant, attribute, drawn
-from convviz_widgets.methods.saliency.target import MANY, Target, find_target
+from convviz_widgets.methods.saliency.saliency import Asked, Variant, attribute, drawn
+from convviz_widgets.methods.saliency.target import Target, find_target, per_pass
 from convviz_widgets.render import charts
 from convviz_widgets.render.result import Result
 
@@ -116,7 +116,7 @@ def deletion_insertion(
     STEPS.check("steps", steps)
     asked = Asked(variant).checked()
     prepared = one_picture(lens, image)
-    target = find_target(lens, image, prepared, unit)
+    target = find_target(lens, prepared, unit)
     signal, _ = yield from attribute(lens, prepared, target, asked)
     shown, _ = drawn(signal, asked, size=tuple(prepared.shape[-2:]))
     salient = torch.from_numpy(shown).flatten().argsort(descending=True, stable=True)
@@ -164,8 +164,9 @@ def _curve(
     place = place.view(before.shape[-2:]).to(before.device)
     counts = torch.linspace(0, len(order), steps + 1).round().long().tolist()
     scores: list[float] = []
-    for start in range(0, len(counts), BATCH):
-        part = counts[start : start + BATCH]
+    size = per_pass(before)
+    for start in range(0, len(counts), size):
+        part = counts[start : start + size]
         mixed = torch.cat([torch.where(place < count, after, before) for count in part])
         scores += _strength(lens, mixed, target)
         yield Step(len(scores), len(counts), headline=scores[-1], label=target.name)
@@ -177,5 +178,5 @@ def _strength(lens: Lens, prepared: torch.Tensor, target: Target) -> list[float]
     answers = cached_answers(lens, prepared, target.layer)
     if target.layer is not None:
         return [float(value) for value in target.of(answers)]
-    ranked = best_classes(answers, lens.class_names, MANY)
-    return [next(each.probability for each in row if each.index == target.address) for row in ranked]
+    chances: list[float] = class_probabilities(answers, lens.class_names)[:, int(target.address)].tolist()
+    return chances

@@ -33,7 +33,7 @@ from convviz_widgets.lens.single import one_picture
 from convviz_widgets.methods.saliency import colours
 from convviz_widgets.methods.saliency.cut import NEIGHBOURS, largest_part, minimum_cut
 from convviz_widgets.methods.saliency.saliency import peak
-from convviz_widgets.methods.saliency.target import Target, find_target, gradients
+from convviz_widgets.methods.saliency.target import Target, find_target, gradients, per_pass
 from convviz_widgets.render import charts, grid, overlay
 from convviz_widgets.render.result import Result
 
@@ -113,19 +113,14 @@ def localize(
     Source:
         Simonyan, Vedaldi & Zisserman 2013, section 3.2.
     """
-    for name, value in (("above", above), ("below", below)):
-        PERCENT.check(name, value)
-    TIES.check("ties", ties)
-    if below >= above:
-        raise BadValue(f"below={below} must be less than above={above}, or a pixel would be object and ground at once.")
+    checked_seeds(above=above, below=below, ties=ties)
     prepared = one_picture(lens, image)
-    target = find_target(lens, image, prepared, unit)
-    shown = averaged_map(lens, prepared, target)
-    yield Step(1, 2, label="ten views")
+    target = find_target(lens, prepared, unit)
+    shown = yield from averaged_map_steps(lens, prepared, target)
     photo = lens.preprocess.picture(prepared[0])
     seeds = seeds_of(shown, above=above, below=below)
-    mask = largest_part(cut_out(photo, seeds, ties=ties), shown)
-    yield Step(2, 2, label="cut")
+    mask = largest_part((yield from cut_out_steps(photo, seeds, ties=ties)), shown)
+    yield Step(1, 1, label="cut")
     rows, columns = np.nonzero(mask)
     return Localization(
         target=target.name,
@@ -146,16 +141,38 @@ def localize(
     )
 
 
+def checked_seeds(*, above: float, below: float, ties: float) -> None:
+    """Refuses settings of `localize` that cannot be used.
+
+    Raises:
+        BadValue: out of range, or the ground's percentile not below the object's.
+    """
+    for name, value in (("above", above), ("below", below)):
+        PERCENT.check(name, value)
+    TIES.check("ties", ties)
+    if below >= above:
+        raise BadValue(f"below={below} must be less than above={above}, or a pixel would be object and ground at once.")
+
+
 def averaged_map(lens: Lens, prepared: torch.Tensor, target: Target) -> npt.NDArray[np.float32]:
     """The class saliency map (H, W), averaged over ten views of a prepared picture (1, C, H, W)."""
+    return drain(averaged_map_steps(lens, prepared, target))
+
+
+def averaged_map_steps(lens: Lens, prepared: torch.Tensor, target: Target) -> Steps[npt.NDArray[np.float32]]:
+    """The same, with a step after each pass through the network."""
     height, width = (int(length) for length in prepared.shape[-2:])
     tall, wide = (max(length + 1, round(length * ENLARGED)) for length in (height, width))
     large = interpolate(prepared, size=(tall, wide), mode="bilinear", align_corners=False)
     corners = [(0, 0), (0, wide - width), (tall - height, 0), (tall - height, wide - width)]
     corners.append(((tall - height) // 2, (wide - width) // 2))
-    views = torch.cat([large[..., top : top + height, left : left + width] for top, left in corners])
-    signal, _ = gradients(lens, torch.cat([views, views.flip(-1)]), target)
-    maps = signal.abs().amax(1)
+    straight = torch.cat([large[..., top : top + height, left : left + width] for top, left in corners])
+    views = torch.cat([straight, straight.flip(-1)])
+    parts: list[torch.Tensor] = []
+    for batch in views.split(per_pass(prepared)):
+        parts.append(gradients(lens, batch, target)[0].abs().amax(1))
+        yield Step(sum(map(len, parts)), len(views), label="ten views")
+    maps = torch.cat(parts)
     total, times = torch.zeros(tall, wide, device=maps.device), torch.zeros(tall, wide, device=maps.device)
     for place, (top, left) in enumerate(corners):
         part = slice(top, top + height), slice(left, left + width)
@@ -192,7 +209,7 @@ def cut_out(photo: npt.NDArray[np.uint8], seeds: npt.NDArray[np.int8], *, ties: 
     return minimum_cut(costs, _ties(pixels.reshape(*seeds.shape, 3), ties))
 
 
-def overlap(one: Box | tuple[int, ...], other: Box | tuple[int, ...]) -> float:
+def overlap(one: Box | tuple[float, ...], other: Box | tuple[float, ...]) -> float:
     """Intersection over union of two boxes (left, top, right, bottom); a box is taken for found from 0.5 on.
 
     Example:

@@ -113,7 +113,7 @@ def randomization_check(
     """
     asked = Asked(variant).checked()
     prepared = one_picture(lens, image)
-    target = find_target(lens, image, prepared, unit)
+    target = find_target(lens, prepared, unit)
     twin = Lens(copy.deepcopy(lens.module), preprocess=lens.preprocess, input_size=lens.input_shape[1:])
     names = _weighted_layers(lens, target)
     generator = torch.Generator().manual_seed(seed)

@@ -36,7 +36,7 @@ from convviz_widgets.lens.backward import cached_answers, gradient_at
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.single import one_picture
-from convviz_widgets.methods.saliency.target import Target, find_target, gradients
+from convviz_widgets.methods.saliency.target import Target, find_target, gradients, per_pass
 from convviz_widgets.render import charts, overlay
 from convviz_widgets.render.result import Result
 
@@ -44,7 +44,6 @@ Variant = Literal["gradient", "smoothgrad", "integrated", "grad-cam", "guided", 
 Baseline = Literal["black", "mean"]
 SAMPLES = Knob(1, 1000, scale="log", help="noisy copies, or steps from the baseline to the picture")
 NOISE = Knob(0, 1, help="standard deviation of the noise, as a share of the picture's range")
-BATCH = 16  # pictures per pass
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -126,7 +125,7 @@ def saliency(
     """
     asked = Asked(variant, samples=samples, noise=noise, baseline=baseline, layer=layer, seed=seed).checked()
     prepared = one_picture(lens, image)
-    target = find_target(lens, image, prepared, unit)
+    target = find_target(lens, prepared, unit)
     signal, baseline_score = yield from attribute(lens, prepared, target, asked)
     map_, signed = drawn(signal, asked, size=tuple(prepared.shape[-2:]))
     return Saliency(
@@ -242,11 +241,12 @@ def peak(values: npt.NDArray[np.float32]) -> float | None:
 
 
 def _mean_gradient(lens: Lens, pictures: Iterator[torch.Tensor], target: Target, count: int) -> Steps[torch.Tensor]:
-    """The mean gradient over pictures, (C, H, W), summed in the order that they come."""
+    """The mean gradient over pictures, (C, H, W), summed one by one, so that the sum is the same however they pass."""
     total, done = None, 0
-    while batch := list(islice(pictures, BATCH)):
-        found = gradients(lens, torch.cat(batch), target)[0].sum(0)
-        total = found if total is None else total + found
+    for first in pictures:
+        batch = [first, *islice(pictures, per_pass(first) - 1)]
+        for found in gradients(lens, torch.cat(batch), target)[0]:
+            total = found.clone() if total is None else total.add_(found)
         done += len(batch)
         yield Step(done, count, label=target.name)
     if total is None:

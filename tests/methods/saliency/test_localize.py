@@ -81,7 +81,7 @@ def test_on_drawings_the_box_meets_the_object() -> None:
 
 def test_the_map_is_the_mean_over_ten_views() -> None:
     lens, image = Lens(ALL["residual"].make(), input_size=21), pictures(1, ALL["residual"].shape)[0]
-    target = find_target(lens, image, image[None], 2)
+    target = find_target(lens, image[None], 2)
     large = nn.functional.interpolate(image[None], size=(24, 24), mode="bilinear")[0]
     total, times = np.zeros((24, 24)), np.zeros((24, 24))
     for top, left in ((0, 0), (0, 3), (3, 0), (3, 3), (1, 1)):
