@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from convviz_widgets.core.errors import BadType, BadValue
+from convviz_widgets.data.boxes import ClassBox
 from convviz_widgets.data.colours import colour_terms
 from convviz_widgets.data.concepts import CATEGORIES, CONCEPTS, ID_OF, MATERIALS, OBJECTS, SCENES, TEXTURES
 from convviz_widgets.data.drawing.canvas import OUT, Canvas, Part, Pen
@@ -40,6 +41,16 @@ class Drawing(Sample):
     labels: dict[str, npt.NDArray[np.int16]] = field(repr=False)
     target: int
     parts: tuple[Part, ...] = field(repr=False)
+
+    @property
+    def boxes(self) -> tuple[ClassBox, ...]:
+        """The box of the main object's class; none where nothing of it can be seen or labels were not drawn."""
+        inside = self.labels.get("object", np.zeros((0, 0))) == ID_OF["object", OBJECTS[self.target]]
+        rows, columns = np.nonzero(inside)
+        if not len(rows):
+            return ()
+        edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+        return (ClassBox(OBJECTS[self.target], *(float(edge) for edge in edges)),)
 
 
 class MiniBroden(LabelledImages[Drawing]):
