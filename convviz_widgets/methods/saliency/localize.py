@@ -25,7 +25,7 @@ from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.knob import Knob
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.region import Box
-from convviz_widgets.core.step import Step, Steps
+from convviz_widgets.core.step import Step, Steps, drain
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.lens import Lens
@@ -119,7 +119,7 @@ def localize(
     shown = yield from averaged_map_steps(lens, prepared, target)
     photo = lens.preprocess.picture(prepared[0])
     seeds = seeds_of(shown, above=above, below=below)
-    mask = largest_part((yield from cut_out_steps(photo, seeds, ties=ties)), shown)
+    mask = largest_part(cut_out(photo, seeds, ties=ties), shown)
     yield Step(1, 1, label="cut")
     rows, columns = np.nonzero(mask)
     return Localization(
