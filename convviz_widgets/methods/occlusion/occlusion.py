@@ -15,7 +15,6 @@ Oracle: the three maps equal those of a plain loop of full forwards over picture
 Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", section 4.2 and figure 7.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -36,14 +35,13 @@ from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.prediction import class_probabilities
 from convviz_widgets.lens.single import one_picture
+from convviz_widgets.methods.occlusion.maps import Floats, Maps, coarse_to_fine
 from convviz_widgets.render import charts, grid, overlay
 from convviz_widgets.render.result import Result
 
 SIZE = Knob(1, 512, scale="log", unit="px", help="side of the square")
 STRIDE = Knob(1, 512, scale="log", unit="px", help="steps of the square")
-COARSEST = 8  # the first preview shows every eighth position of every eighth row
-
-Floats = npt.NDArray[np.float32]
+AT_ONCE = Knob(1, 32, help="positions in a step")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -134,11 +132,12 @@ def occlusion(
     stride: Annotated[int, STRIDE] = 8,
     fill: Fill | Any = "grey",
     unit: str | Unit | None = None,
+    at_once: Annotated[int, AT_ONCE] = 32,
     seed: int = 0,
 ) -> Steps[Occlusion]:
     """How the answer changes while a square hides one part of a picture after another.
 
-    Each step's preview is the map of probabilities so far, coarse first.
+    Each step's preview is the `Maps` so far, coarse positions first.
 
     Example:
         >>> image = np.random.default_rng(0).integers(0, 256, (96, 96, 3), dtype=np.uint8)
@@ -153,6 +152,7 @@ def occlusion(
         stride: steps of the square.
         fill: what is put there: "grey", "mean", "blur", "noise", or another picture of the same size.
         unit: the feature map whose sum is told, such as "conv5:3"; None for the strongest of the last layer of maps.
+        at_once: positions in a step, where memory allows; with fewer, the maps fill more evenly.
         seed: of the noise.
 
     Returns:
@@ -168,6 +168,7 @@ def occlusion(
     """
     SIZE.check("size", size)
     STRIDE.check("stride", stride)
+    AT_ONCE.check("at_once", at_once)
     prepared = one_picture(lens, image)
     tops, lefts = _grid(prepared, size, stride)
     pixels = filled(lens, prepared, fill, seed=seed)
@@ -175,15 +176,17 @@ def occlusion(
     opened = Incremental(lens, prepared, [layer])
     chances = class_probabilities(opened.clean[""], lens.class_names)[0]
     wanted = chosen_class(lens, chances, target)
-    maps = _Maps.empty(len(tops), len(lefts))
-    done = 0
-    for places in _coarse_to_fine(len(tops), len(lefts), opened.room()):
+    clean = float(chances[wanted]), float(opened.sums(layer.name, None)[0, channel])
+    maps = Maps.empty(len(tops), len(lefts), *clean)
+    for places in coarse_to_fine(len(tops), len(lefts), opened.room(at_once)):
         rows, columns = tops[places[:, 0]], lefts[places[:, 1]]
         windows = torch.cat([pixels[:, :, y : y + size, x : x + size] for y, x in zip(rows, columns, strict=True)])
         states = opened.changed(rows, columns, windows)
-        maps.note(places, opened, states, (wanted, layer.name, channel), lens.class_names)
-        done += len(places)
-        yield Step(done, maps.probability.size, headline=float(np.nanmin(maps.probability)), preview=maps.preview())
+        found = class_probabilities(opened.full("", states[""], len(places)), lens.class_names)
+        sums = opened.sums(layer.name, states[layer.name])[:, channel]
+        maps.note(places, *(each.cpu().numpy() for each in (found[:, wanted], sums, found.argmax(1))))
+        done = int(maps.known.sum())
+        yield Step(done, maps.known.size, headline=float(np.nanmin(maps.probability)), preview=maps.so_far())
     corners = np.stack(np.meshgrid(lefts, tops), -1)
     return Occlusion(
         target=lens.class_name(wanted),
@@ -192,8 +195,8 @@ def occlusion(
         total_activation=maps.total_activation,
         top_class=maps.top_class,
         boxes=np.concatenate([corners, corners + size], -1),
-        clean_probability=float(chances[wanted]),
-        clean_activation=float(opened.sums(layer.name, None)[0, channel]),
+        clean_probability=clean[0],
+        clean_activation=clean[1],
         names={str(index): lens.class_name(int(index)) for index in np.unique(maps.top_class)},
         exact_by=opened.obstacle or "windows",
         photo=lens.preprocess.picture(prepared[0]),
@@ -235,60 +238,8 @@ def feature_map(lens: Lens, image: Any, unit: str | Unit | None) -> tuple[Layer,
     return layer, int(lens.activations(image, layer)[0].flatten(1).sum(1).argmax())
 
 
-@dataclass
-class _Maps:
-    probability: Floats
-    total_activation: Floats
-    top_class: npt.NDArray[np.int64]
-
-    @classmethod
-    def empty(cls, rows: int, columns: int) -> "_Maps":
-        nothing = np.full((rows, columns), np.nan, dtype=np.float32)
-        return cls(nothing, nothing.copy(), np.full((rows, columns), -1))
-
-    def note(
-        self,
-        places: npt.NDArray[np.int64],
-        opened: Incremental,
-        states: Any,
-        wanted: tuple[int, str, int],
-        names: tuple[str, ...],
-    ) -> None:
-        """The numbers of some positions of the grid, (n, 2)."""
-        index, layer, channel = wanted
-        where = (places[:, 0], places[:, 1])
-        chances = class_probabilities(opened.full("", states[""], len(places)), names)
-        self.probability[where] = chances[:, index].cpu().numpy()
-        self.top_class[where] = chances.argmax(1).cpu().numpy()
-        self.total_activation[where] = opened.sums(layer, states[layer])[:, channel].cpu().numpy()
-
-    def preview(self) -> Floats:
-        """The probabilities so far; positions not done yet show the nearest done before them."""
-        shown = self.probability.copy()
-        step = COARSEST
-        while step > 1:
-            coarse = shown[::step, ::step].repeat(step, 0).repeat(step, 1)[: shown.shape[0], : shown.shape[1]]
-            finer = shown[:: step // 2, :: step // 2]
-            missing = np.isnan(finer)
-            finer[missing] = coarse[:: step // 2, :: step // 2][missing]
-            step //= 2
-        return shown
-
-
 def _grid(prepared: torch.Tensor, size: int, stride: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     height, width = prepared.shape[-2:]
     if size > min(height, width):
         raise BadValue(f"A square of {size} pixels does not fit into {height} x {width}. Accepted: a smaller size.")
     return np.arange(0, height - size + 1, stride), np.arange(0, width - size + 1, stride)
-
-
-def _coarse_to_fine(rows: int, columns: int, most: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Places of the grid, (n, 2) at a time: every eighth in every eighth row first, then those between."""
-    grid = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), -1).reshape(-1, 2)
-    level = np.full(len(grid), COARSEST)
-    while (off := ((grid % level[:, None]) != 0).any(1)).any():
-        level[off] //= 2
-    for step in sorted(set(level.tolist()), reverse=True):
-        part = grid[level == step]
-        for start in range(0, len(part), most):
-            yield part[start : start + most]

@@ -92,8 +92,26 @@ def test_the_last_preview_is_the_map_and_the_first_is_whole() -> None:
             result = end.value
             break
     assert len(previews) > 2
-    assert np.array_equal(previews[-1], result.probability)
-    assert all(np.isfinite(each).all() for each in previews[1:])
+    for name in ("probability", "total_activation", "top_class"):
+        assert np.array_equal(getattr(previews[-1], name), getattr(result, name))
+    assert all(np.isfinite(each.probability).all() and (each.top_class >= 0).all() for each in previews[1:])
+    for each in previews:  # what is told to be known is final, what is not is a neighbour's
+        assert np.array_equal(each.probability[each.known], result.probability[each.known])
+        assert np.isin(each.top_class, [-1, *each.top_class[each.known]]).all()
+    assert [int(each.known.sum()) for each in previews] == sorted({int(each.known.sum()) for each in previews})
+    assert (previews[0].clean_probability, previews[0].clean_activation) == (
+        result.clean_probability,
+        result.clean_activation,
+    )
+
+
+def test_fewer_at_once_give_the_same_maps_in_more_steps() -> None:
+    lens, image = opened("sequential")
+    every, few = ({"size": 5, "stride": 2, "at_once": each} for each in (32, 3))
+    assert len(list(occlusion.steps(lens, image, **few))) > len(list(occlusion.steps(lens, image, **every)))
+    assert np.allclose(
+        occlusion(lens, image, **few).probability, occlusion(lens, image, **every).probability, atol=1e-6
+    )
 
 
 def test_the_strongest_map_of_the_last_layer_is_watched() -> None:
