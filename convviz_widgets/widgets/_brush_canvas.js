@@ -18,14 +18,17 @@ function bitmap_of(model, trait, loaded, signal) {
   return held;
 }
 
+const HELP = "Arrows move the brush, with Shift by its size; Space paints; [ and ] resize; E erases; Ctrl+Z undoes.";
+const HINT = "Paint with mouse, pen or finger. Keys: arrows, Space, [ ], E, Ctrl+Z.";
+
 /**
- * @param {Model} model @param {ReturnType<typeof brush_history>["held"]} held
- * @param {{tools: () => any, paint: () => void, done: (label: string) => void, undo: () => void, redo: () => void}} act @param {AbortSignal} signal
+ * @param {Model} model @param {{size: [number, number], mask: Uint8Array}} held
+ * @param {{tools: () => any, slide: () => any, paint: () => void, done: (label: string) => void, undo: () => void, redo: () => void}} act @param {AbortSignal} signal
  */
 function paint_part(model, held, act, signal) {
   const canvas = element("canvas", { role: "application", "aria-label": "Photo to paint on", "aria-roledescription": "painting", tabindex: 0, "data-lm-suppress-shortcuts": "true" });
-  const help = element("p", { class: "cv-faint cv-hidden-text", id: fresh_id("help") }, "Arrows move the brush, with Shift by its size; Space paints; [ and ] resize; E erases; Ctrl+Z undoes.");
-  const hint = element("p", { class: "cv-faint" }, "Paint with mouse, pen or finger. Keys: arrows, Space, [ ], E, Ctrl+Z.");
+  const help = element("p", { class: "cv-faint cv-hidden-text", id: fresh_id("help") }, HELP);
+  const hint = element("p", { class: "cv-faint" }, HINT);
   set_attributes(canvas, { "aria-describedby": help.id });
   const node = element("figure", { class: "cv-panel cv-paint" }, canvas, help, hint);
   let at = [NaN, NaN]; // the brush, in pixels of the photo
@@ -34,6 +37,8 @@ function paint_part(model, held, act, signal) {
   let stroke = null;
   const brush = () => act.tools().brush;
 
+  const sliding = () => model.get("sliding");
+  const fill_fits = () => fill.now && fill.of.image === photo.of?.name && fill.now.width === held.size[1];
   const zoom = () => (node.clientWidth || 300) / Math.max(1, held.size[1]);
   const layer = () => {
     const [height, width] = held.size;
@@ -43,7 +48,7 @@ function paint_part(model, held, act, signal) {
     const cover = canvas_of(image);
     const context = /** @type {CanvasRenderingContext2D} */ (cover.getContext("2d"));
     context.globalCompositeOperation = "source-in";
-    if (fill.now && fill.of.image === photo.of?.name && fill.now.width === width) context.drawImage(fill.now, 0, 0);
+    if (fill_fits()) context.drawImage(/** @type {ImageBitmap} */ (fill.now), 0, 0);
     else context.fillRect(0, 0, width, height);
     return cover;
   };
@@ -61,11 +66,24 @@ function paint_part(model, held, act, signal) {
     const [height, width] = held.size.map((side) => side * scale);
     const context = fit_canvas(canvas, width, height);
     context.imageSmoothingEnabled = scale < 1;
+    canvas.dataset.ready = photo.of.name;
+    if (sliding()) {
+      context.drawImage(photo.now, 0, 0, width, height);
+      square(context, scale);
+      return;
+    }
     context.drawImage(seen(), 0, 0, width, height);
     if (brush().outline) outline(context, scale);
     if (Number.isFinite(at[0]) && (inside || stroke || document.activeElement === canvas)) cursor(context, scale);
-    canvas.dataset.ready = photo.of.name;
   }, signal);
+  /** The square where it is now, with what the network sees there. @param {CanvasRenderingContext2D} context @param {number} scale */
+  const square = (context, scale) => {
+    const box = act.slide().box();
+    if (!box) return;
+    const [left, top, side] = box;
+    if (fill_fits()) context.drawImage(/** @type {ImageBitmap} */ (fill.now), left, top, side, side, left * scale, top * scale, side * scale, side * scale);
+    twice(context, (pen) => pen.strokeRect(left * scale, top * scale, side * scale, side * scale));
+  };
   /** Lines between pixels that are more than half painted and those that are not. @param {CanvasRenderingContext2D} context @param {number} scale */
   const outline = (context, scale) => {
     const [height, width] = held.size;
@@ -147,12 +165,14 @@ function paint_part(model, held, act, signal) {
     if (event.button !== 0 || stroke || !held.mask.length) return;
     event.preventDefault();
     canvas.focus({ preventScroll: true });
+    if (sliding()) return act.slide().point(place(event));
     canvas.setPointerCapture(event.pointerId);
     at = place(event);
     begin(event.pointerId);
   });
   pointer("pointermove", (event) => {
     inside = true;
+    if (sliding()) return act.slide().point(place(event));
     if (stroke && stroke.pointer !== event.pointerId) return;
     const events = event.getCoalescedEvents?.() ?? [];
     (events.length ? events : [event]).forEach((each) => move(place(each)));
@@ -163,12 +183,14 @@ function paint_part(model, held, act, signal) {
   pointer("lostpointercapture", (event) => stroke?.pointer === event.pointerId && end(true));
   pointer("pointerleave", () => {
     inside = false;
+    act.slide().leave();
     draw();
   });
   /** @param {KeyboardEvent} event */
   const pressed = (event) => {
     const control = event.ctrlKey || event.metaKey;
     const key = event.key.toLowerCase();
+    if (sliding()) return act.slide().pressed(event);
     if (control && (key === "z" || key === "y")) return key === "y" || event.shiftKey ? act.redo() : act.undo();
     if (control || event.altKey) return undefined;
     const step = event.shiftKey ? Math.max(1, brush().size) : 1;
@@ -200,7 +222,13 @@ function paint_part(model, held, act, signal) {
     if (!Number.isFinite(at[0])) at = [held.size[1] / 2, held.size[0] / 2];
     draw();
   }, { signal });
-  on_change(model, ["keep"], draw, signal);
+  const explain = () => {
+    help.textContent = sliding() ? "Arrows move the square; Space plays and pauses." : HELP;
+    hint.textContent = sliding() ? "Point at a place: the square goes there. Keys: arrows, Space." : HINT;
+    draw();
+  };
+  on_change(model, ["keep", "sliding"], explain, signal);
+  explain();
   const watch = new ResizeObserver(draw);
   watch.observe(node);
   signal.addEventListener("abort", () => watch.disconnect());

@@ -1,4 +1,4 @@
-// The mask of the brush: one byte per pixel of the photo, stamps, boxes, and the history of strokes.
+// The mask of the brush: one byte per pixel of the photo, stamps and boxes.
 
 /** What is left of the brush at a distance from its middle, 0 to 1. @param {number} distance @param {number} radius @param {number} hardness 0 to 1 */
 function brush_profile(distance, radius, hardness) {
@@ -37,51 +37,4 @@ function stamp_box(mask, [height, width], from, to, erase) {
   const [left, right] = [from[0], to[0]].sort((a, b) => a - b).map((value) => edge(value, width));
   const [top, bottom] = [from[1], to[1]].sort((a, b) => a - b).map((value) => edge(value, height));
   for (let row = top; row < bottom; row += 1) mask.fill(erase ? 0 : 255, row * width + left, row * width + right);
-}
-
-/**
- * The mask, and every state it was in; undo, redo and the log walk along these.
- * @param {() => void} changed @param {() => void} remembered
- */
-function brush_history(changed, remembered) {
-  const MOST = 60; // states kept
-  let numbers = 0;
-  /** @type {{size: [number, number], mask: Uint8Array, states: any[], now: number}} */
-  const held = { size: [0, 0], mask: new Uint8Array(0), states: [], now: 0 };
-  /** @param {[number, number]} size @param {Uint8Array | null} mask @param {string} label */
-  const begin = (size, mask, label) => {
-    held.size = size;
-    held.mask = mask ? mask.slice() : new Uint8Array(size[0] * size[1]);
-    numbers += 1;
-    held.states = [{ number: numbers, label, mask: held.mask.slice(), effect: null }];
-    held.now = 0;
-    changed();
-    remembered();
-  };
-  /** Keeps the present mask as a state; gives its number. @param {string} label */
-  const keep = (label) => {
-    numbers += 1;
-    held.states = held.states.slice(Math.max(0, held.now + 2 - MOST), held.now + 1);
-    held.states.push({ number: numbers, label, mask: held.mask.slice(), effect: null });
-    held.now = held.states.length - 1;
-    remembered();
-    return numbers;
-  };
-  /** Goes to a state; gives whether there is one. @param {number} place */
-  const go = (place) => {
-    if (place < 0 || place >= held.states.length) return false;
-    held.now = place;
-    held.mask = held.states[place].mask.slice();
-    changed();
-    remembered();
-    return true;
-  };
-  const number = () => held.states[held.now]?.number ?? 0;
-  const tell = (/** @type {number} */ of, /** @type {any} */ effect) => {
-    const state = held.states.find((each) => each.number === of);
-    if (!state) return;
-    state.effect = effect;
-    remembered();
-  };
-  return { held, begin, keep, go, number, tell };
 }

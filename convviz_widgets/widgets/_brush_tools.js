@@ -1,10 +1,11 @@
-// The tools of the brush: brush or box, paint or erase, size and hardness, fill, undo and the rest.
+// The tools of the brush: brush, box or slide, paint or erase, size and hardness, fill, undo and the rest.
 
 Object.assign(ICONS, {
   brush: "M13.6 1.2c.8.6 1.4 1.2.9 2L9.9 10 7.6 8.2l4.9-6.6c.4-.4.7-.7 1.1-.4zM6.7 9l2.4 1.9c.2 2.4-2.2 4-6.6 3.6 1.7-1 1.3-2 1.7-3.4C4.600 9.700 5.500 9 6.7 9z",
   box: "M2 3h12v10H2zm1.7 1.7v6.600h8.600V4.700z",
   erase: "M9.300 2 14.500 7.200 8.500 13.200H14v1.500H5L1.500 11.200zM3.800 11.100l2.100 2.100h.5l1.900-1.900-3-3z",
   redo: "M9.500 2.500v3H7.200a4.200 4.200 0 1 0 0 8.400H12v-1.800H7.200a2.400 2.400 0 1 1 0-4.800h2.300v3L14 6.400z",
+  slide: "M1.500 1.500h6v6h-6zm1.600 1.600v2.800h2.800V3.100zM9 3.700h2.300V1.900L14.800 4.500l-3.500 2.600V5.300H9zM3.700 9h1.600v2.300h1.800l-2.600 3.500-2.600-3.500h1.800z",
   invert: "M8 1.500a6.500 6.500 0 1 0 0 13zM8 1.500a6.500 6.500 0 0 1 0 13v-1.600a4.900 4.900 0 0 0 0-9.800z",
 });
 const BRUSH_SIZES = { low: 1, high: 200 };
@@ -61,16 +62,23 @@ function tools_part(model, act, signal) {
   const undo = tool_button("Undo", "back", act.undo, signal, { title: "Undo (Ctrl+Z)", bare: true }).node;
   const redo = tool_button("Redo", "redo", act.redo, signal, { title: "Redo (Ctrl+Shift+Z)", bare: true }).node;
   const group = (/** @type {string} */ label, /** @type {any[]} */ ...nodes) => element("div", { class: "cv-group", role: "group", "aria-label": label }, ...nodes);
+  /** What is of no use while the square slides. */
+  const painting = (/** @type {HTMLElement} */ part) => (part.classList.add("cv-painting"), part);
+  const paint = (/** @type {boolean} */ box) => {
+    brush.box = box;
+    if (model.get("sliding")) act.look({ sliding: false });
+  };
   const button = (/** @type {string} */ label, /** @type {string} */ picture, /** @type {() => void} */ press, /** @type {string} */ title) => tool_button(label, picture, press, signal, { title }).node;
   const node = element("div", { class: "cv-tools", role: "toolbar", "aria-label": "Brush" },
-    group("Tool", toggle("Brush", "brush", () => !brush.box, () => (brush.box = false), "Paint freely"),
-      toggle("Box", "box", () => brush.box, () => (brush.box = true), "Drag a box"),
-      toggle("Erase", "erase", () => brush.erase, () => (brush.erase = !brush.erase), "Take paint away (E)")),
-    size.node, hardness.node,
-    group("Strokes", undo, redo, button("Clear", "close", act.clear, "Nothing painted"), button("Invert", "invert", act.invert, "What is painted becomes free, and the other way round")),
+    group("Tool", toggle("Brush", "brush", () => !brush.box && !model.get("sliding"), () => paint(false), "Paint freely"),
+      toggle("Box", "box", () => brush.box && !model.get("sliding"), () => paint(true), "Drag a box"),
+      toggle("Slide", "slide", () => model.get("sliding"), () => act.look({ sliding: !model.get("sliding") }), "Slide a square over the whole photo")),
+    painting(toggle("Erase", "erase", () => brush.erase, () => (brush.erase = !brush.erase), "Take paint away (E)")),
+    painting(size.node), painting(hardness.node),
+    painting(group("Strokes", undo, redo, button("Clear", "close", act.clear, "Nothing painted"), button("Invert", "invert", act.invert, "What is painted becomes free, and the other way round"))),
     element("label", { class: "cv-strength" }, "fill", fill),
-    element("label", { class: "cv-strength", title: "Shows only what is painted; all else is hidden" }, keep, "keep only what is painted"),
-    element("label", { class: "cv-strength" }, outline, "outline"),
+    painting(element("label", { class: "cv-strength", title: "Shows only what is painted; all else is hidden" }, keep, "keep only what is painted")),
+    painting(element("label", { class: "cv-strength" }, outline, "outline")),
     group("Take away", button("Picture", "save", () => act.save("picture"), "The photo as the network sees it, as a PNG"),
       button("Mask", "save", () => act.save("mask"), "What is painted, as a grey PNG"), button("Code", "copy", act.code, "Copies Python that makes this brush and mask")));
   /** @param {number} factor */
@@ -87,6 +95,6 @@ function tools_part(model, act, signal) {
     set_attributes(undo, { "aria-disabled": String(!back) });
     set_attributes(redo, { "aria-disabled": String(!on) });
   };
-  on_change(model, ["fill", "keep"], show, signal);
+  on_change(model, ["fill", "keep", "sliding"], show, signal);
   return { node, brush, resize, flip, walk, show };
 }

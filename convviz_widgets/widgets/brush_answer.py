@@ -35,7 +35,6 @@ class Wish:
         fill: what stands in for what is hidden.
         keep: whether the painted part is all that stays, instead of what is hidden.
         region: H x W bytes, what is painted; b"" for nothing.
-        stroke: number of the stroke in the browser's log that this mask ends; 0 in the midst of one.
     """
 
     image: str
@@ -44,7 +43,6 @@ class Wish:
     fill: Fill = "grey"
     keep: bool = False
     region: bytes = b""
-    stroke: int = 0
 
 
 def checked_class(lens: Lens, target: Any) -> int | None:
@@ -88,14 +86,13 @@ class Answers:
     def to(self, wish: Wish, image: Any) -> dict[str, Any]:
         """All that changes with a stroke: bars, maps, how much is hidden, how long it took."""
         start = time.perf_counter()
-        layer = Unit.parse(wish.unit).layer if wish.unit else self._last()
+        layer = self._layer(wish)
         opened = self.opened(wish.image, image, layer)
         mask = mask_of(wish, opened.size)
         answers = opened.answers(mask, wish.fill)
         box = window_of(mask)
         told = {
             "image": wish.image,
-            "stroke": wish.stroke,
             "share": float(mask.mean()) / WHOLE,
             "window": [box.height, box.width] if box else [0, 0],
             "full": opened.obstacle,
@@ -104,6 +101,11 @@ class Answers:
         }
         return {**told, "ms": 1000 * (time.perf_counter() - start)}
 
+    def effect(self, wish: Wish, image: Any) -> dict[str, Any]:
+        """{"name", "value"} of the class that is followed; empty without class scores."""
+        opened = self.opened(wish.image, image, self._layer(wish))
+        return followed(self._classes(wish, opened, opened.answers(mask_of(wish, opened.size), wish.fill)))
+
     def stand_in(self, wish: Wish) -> npt.NDArray[np.uint8]:
         """The picture (H, W, 3) that shows where the photo is hidden; the photo is open already."""
         opened = next(each for (name, _), each in reversed(self._open.items()) if name == wish.image)
@@ -111,13 +113,14 @@ class Answers:
 
     def seen(self, wish: Wish, image: Any) -> npt.NDArray[np.uint8]:
         """What the network sees, (H, W, 3)."""
-        layer = Unit.parse(wish.unit).layer if wish.unit else self._last()
-        opened = self.opened(wish.image, image, layer)
+        opened = self.opened(wish.image, image, self._layer(wish))
         picture = mixed(self._lens.prepare(image), opened.fill(wish.fill).cpu(), mask_of(wish, opened.size))
         return self._lens.preprocess.picture(picture[0])
 
-    def _last(self) -> str:
-        """The last layer of maps, or ""."""
+    def _layer(self, wish: Wish) -> str:
+        """The layer whose map is shown: the unit's, else the last layer of maps, or ""."""
+        if wish.unit:
+            return Unit.parse(wish.unit).layer
         maps = [each for each in self._lens.layers.values() if each.is_map and max(each.shape[1:]) > 1]
         return maps[-1].name if maps else ""
 
@@ -157,9 +160,15 @@ class Answers:
         return {"target": target, "classes": rows}
 
 
-def code_of(wish: Wish, size: tuple[int, int], name: int | str | None) -> str:
-    """Lines of Python that make the same brush with the same mask."""
-    given = {"image": wish.image, "unit": wish.unit, "target": name, "fill": wish.fill, "keep": wish.keep}
+def followed(told: dict[str, Any], which: str = "now") -> dict[str, Any]:
+    """{"name", "value"} of the class that is followed, ``now`` or ``clean``; empty without class scores."""
+    rows = [each for each in told["classes"] if each["index"] == told["target"]]
+    return {"name": rows[0]["name"], "value": rows[0][which]} if rows else {}
+
+
+def code_of(wish: Wish, size: tuple[int, int], name: int | str | None, **more: Any) -> str:
+    """Lines of Python that make the same brush with the same mask; ``more`` are further arguments."""
+    given = {"image": wish.image, "unit": wish.unit, "target": name, "fill": wish.fill, "keep": wish.keep, **more}
     arguments = "".join(f", {key}={value!r}" for key, value in given.items() if value not in ("", None))
     lines = [f"brush = OcclusionBrush(lens, images{arguments})"]
     if wish.region:

@@ -5,11 +5,19 @@ function render({ model, el }) {
   const ended = new AbortController();
   const { signal } = ended;
   const root = element("div", { class: "cv cv-viewer cv-brush", role: "group", "aria-label": `Occlusion brush on ${model.get("network").name}` });
+  /** What is painted, as far as this view knows. @type {{size: [number, number], mask: Uint8Array}} */
+  const held = { size: [0, 0], mask: new Uint8Array(0) };
+  /** What was done since the last message, in order: strokes that ended, with their masks, and steps along the log. @type {any[]} */
+  let acts = [];
   const gate = one_under_way((wish, number) => {
     const { mask, ...rest } = wish;
-    // The mask goes as it is when it is sent, not as it was when it was asked for.
-    if (mask) model.send({ kind: "look", ask: number, on: current, stroke: paint.painting() ? 0 : history.number(), ...rest }, undefined, [history.held.mask.slice().buffer]);
-    else model.send({ kind: "look", ask: number, stroke: history.number(), ...rest });
+    if (!mask) return model.send({ kind: "look", ask: number, ...rest });
+    const done = acts.splice(0);
+    const masks = done.flatMap((act) => act.mask ?? []);
+    // In the midst of a stroke the mask goes as it is when it is sent, not as it was when it was asked for.
+    if (paint.painting() || !done.length) masks.push(held.mask);
+    const told = done.map((act) => ({ ...act, mask: undefined }));
+    return model.send({ kind: "look", ask: number, on: current, acts: told, ...rest }, undefined, masks.map((each) => each.slice().buffer));
   }, (number) => model.get("answered") >= number);
   const busy = () => (root.dataset.busy = String(gate.busy()));
   const look = (/** @type {any} */ wish) => {
@@ -18,24 +26,22 @@ function render({ model, el }) {
   };
   const send = () => look({ mask: true });
   let current = "";
-  let taken = model.get("painted").number ?? 0;
 
-  const history = brush_history(() => paint.draw(), () => {
-    const { states, now } = history.held;
-    tools.walk(now > 0, now < states.length - 1);
-    log.show();
-  });
-  const restore = (/** @type {number} */ place) => !paint.painting() && history.go(place) && send();
-  const undo = () => restore(history.held.now - 1) || true;
-  const redo = () => restore(history.held.now + 1) || true;
+  const along = (/** @type {any} */ act) => {
+    if (paint.painting()) return;
+    acts.push(act);
+    send();
+  };
+  const undo = () => along({ walk: -1 }) ?? true;
+  const redo = () => along({ walk: 1 }) ?? true;
   const whole = (/** @type {string} */ label, /** @type {(mask: Uint8Array) => void} */ change) => {
-    if (paint.painting() || !history.held.mask.length) return;
-    change(history.held.mask);
+    if (paint.painting() || !held.mask.length) return;
+    change(held.mask);
     finish(label);
     paint.draw();
   };
   const finish = (/** @type {string} */ label) => {
-    history.keep(label);
+    acts.push({ end: label, mask: held.mask.slice() });
     send();
   };
   const tools = tools_part(model, {
@@ -46,49 +52,50 @@ function render({ model, el }) {
     code: () => model.send({ kind: "code" }),
     redraw: () => paint.draw(),
   }, signal);
-  const paint = paint_part(model, history.held, { tools: () => tools, paint: send, done: finish, undo, redo }, signal);
-  const log = log_part(history, restore, signal);
+  const paint = paint_part(model, held, { tools: () => tools, slide: () => slide, paint: send, done: finish, undo, redo }, signal);
+  const slide = slide_part(model, look, paint.draw, signal);
+  const log = log_part(model, (number) => along({ go: number }), signal);
   const photos = photos_part(model, look, signal);
   const status = element("p", { class: "cv-faint cv-numbers cv-status", role: "status", "aria-live": "polite" });
   const said = (/** @type {string} */ text) => (status.textContent = text);
 
   const save = async (/** @type {string} */ what) => {
-    if (!history.held.mask.length) return;
-    const picture = what === "mask" ? grey_picture(history.held.mask, history.held.size) : paint.seen();
+    if (!held.mask.length) return;
+    const picture = what === "mask" ? grey_picture(held.mask, held.size) : paint.seen();
     const blob = await new Promise((done) => picture.toBlob(done, "image/png"));
     hand_over(`${current.replace(/\.\w+$/, "")}-${what}.png`, "image/png", new DataView(await blob.arrayBuffer()));
   };
-  /** Takes over the photo, and the mask that came from Python for it. */
+  /** Takes over another photo. */
   const arrive = () => {
     const photo = model.get("photo");
-    const painted = model.get("painted");
-    if (!photo.name) return;
-    const given = painted.image === photo.name && (painted.number ?? 0) > taken;
-    if (photo.name === current && !given) return;
-    const first = photo.name !== current;
+    if (!photo.name || photo.name === current) return;
     current = photo.name;
-    if (given) taken = painted.number;
-    const mask = given ? as_bytes(painted.mask) : null;
-    if (first) history.begin(photo.size, null, "clean photo");
-    if (mask && mask.length === history.held.mask.length) {
-      history.held.mask.set(mask);
-      history.keep("from Python");
-      paint.draw();
-    }
-    tell();
+    held.size = photo.size;
+    held.mask = new Uint8Array(photo.size[0] * photo.size[1]);
+    acts = [];
+    adopt();
+    paint.draw();
+  };
+  /** While nothing of this view's is under way, what Python holds is what counts: another view, or Python, has painted. */
+  const adopt = () => {
+    const region = as_bytes(model.get("region"));
+    if (gate.busy() || acts.length || paint.painting() || model.get("image") !== current) return;
+    if (region.length ? region.length !== held.mask.length || region.every((value, place) => value === held.mask[place]) : held.mask.every((value) => !value)) return;
+    held.mask = region.length ? region.slice() : new Uint8Array(held.mask.length);
+    paint.draw();
   };
   const tell = () => {
     const view = model.get("view");
     if (view.image !== current) return;
     const followed = (view.classes ?? []).find((/** @type {any} */ each) => each.index === view.target);
-    if (followed && history.held.states.length) {
-      history.tell(history.held.states[0].number, { name: followed.name, value: followed.clean });
-      const python = view.stroke === 0 && !paint.painting() && history.held.states[history.held.now].label === "from Python";
-      history.tell(python ? history.number() : view.stroke, { name: followed.name, value: followed.now });
-    }
     const told = followed ? `${followed.name} ${percent_text(followed.now)}, clean ${percent_text(followed.clean)} · ` : "";
     said(`${told}${percent_text(view.share)} hidden · ${view.full ? "whole network" : `window ${view.window[0]} × ${view.window[1]} px`} · ${view.ms.toFixed(0)} ms`);
-    root.dataset.stroke = String(view.stroke);
+  };
+  const walked = () => {
+    const strokes = model.get("strokes");
+    const place = strokes.findIndex((/** @type {any} */ each) => each.number === model.get("stroke"));
+    tools.walk(place > 0, place < strokes.length - 1);
+    root.dataset.sliding = String(model.get("sliding"));
   };
   const receive = async (/** @type {any} */ message) => {
     if (message?.kind === "code") said((await copy_text(message.text)) ? "Code copied." : "The browser does not let anything be copied; print(brush.code()) shows it.");
@@ -96,18 +103,21 @@ function render({ model, el }) {
   model.on("msg:custom", receive);
   signal.addEventListener("abort", () => model.off("msg:custom", receive));
 
-  root.append(problem_box(model, signal), photos.node, tools.node,
-    element("div", { class: "cv-row" }, paint.node, element("div", { class: "cv-side" }, scores_part(model, look, signal).node, unit_part(model, look, signal).node, log.node)), status);
-  on_change(model, ["photo", "painted"], arrive, signal);
-  on_change(model, ["answered", "view", "problem"], () => {
+  const side = element("div", { class: "cv-side" }, scores_part(model, look, signal).node, unit_part(model, look, signal).node, log.node);
+  root.append(problem_box(model, signal), photos.node, tools.node, element("div", { class: "cv-row" }, paint.node, side, slide.node), status);
+  on_change(model, ["photo"], arrive, signal);
+  on_change(model, ["strokes", "stroke", "sliding"], walked, signal);
+  on_change(model, ["answered", "view", "problem", "region"], () => {
     gate.settle();
     busy();
+    adopt();
     tell();
   }, signal);
   tools.show();
   arrive();
+  walked();
+  tell();
   busy();
-  model.send({ kind: "recall" });
   take_drops(root, photos.upload, signal);
   el.append(root);
   return () => ended.abort();

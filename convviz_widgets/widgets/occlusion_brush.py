@@ -17,14 +17,16 @@ from convviz_widgets.render import grid
 from convviz_widgets.render.encode import png
 from convviz_widgets.widgets import picking
 from convviz_widgets.widgets.base import joined
-from convviz_widgets.widgets.brush_answer import Answers, Wish, checked_class, code_of
-from convviz_widgets.widgets.viewer import SECONDS_FOR_A_STILL, Viewer, enlarged
+from convviz_widgets.widgets.brush_answer import Answers, Wish, checked_class, code_of, followed
+from convviz_widgets.widgets.brush_log import CLEAN, GIVEN, StrokeLog
+from convviz_widgets.widgets.brush_slide import Course, SlidingViewer, map_unit
+from convviz_widgets.widgets.viewer import SECONDS_FOR_A_STILL, enlarged
 
 FILLS: tuple[Fill, ...] = get_args(Fill)
 
 
-class OcclusionBrush(Viewer):
-    """Hide parts of a photo with a brush, and watch the classes and one unit's map change.
+class OcclusionBrush(SlidingViewer):
+    """Hide parts of a photo with a brush, or slide a square over it, and watch the classes and one unit's map change.
 
     Example:
         >>> images = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), dtype=np.uint8)
@@ -53,9 +55,10 @@ class OcclusionBrush(Viewer):
 
     _esm = joined(
         *("_kit.js", "_kit_controls.js", "_picker_photos.js", "_brush_mask.js", "_brush_tools.js"),
-        *("_brush_canvas.js", "_brush_scores.js", "_brush_log.js", "occlusion_brush.js"),
+        *("_brush_canvas.js", "_brush_scores.js", "_brush_log.js", "_brush_slide_maps.js", "_brush_slide.js"),
+        "occlusion_brush.js",
     )
-    _css = joined("_kit.css", "layer_picker.css", "_viewer.css", "occlusion_brush.css")
+    _css = joined("_kit.css", "layer_picker.css", "_viewer.css", "occlusion_brush.css", "_brush_slide.css")
 
     # Addresses and knobs: written by the user, in Python or by a gesture; unit and region are linkable.
     unit = traitlets.Unicode("").tag(sync=True)
@@ -66,22 +69,24 @@ class OcclusionBrush(Viewer):
     """What stands in for what is hidden."""
     keep = traitlets.Bool(default_value=False).tag(sync=True)
     """Whether the painted part is all that stays, instead of what is hidden."""
-    region = traitlets.Bytes(b"")
-    """What is painted: H x W bytes, 255 where entirely; b"" for nothing. It does not travel back to the browser."""
+    region = traitlets.Bytes(b"").tag(sync=True)
+    """What is painted: H x W bytes, 255 where entirely; b"" for nothing. It drives every view of the brush."""
 
     # Pictures: written by the worker.
     view = traitlets.Dict({}).tag(sync=True)
     """What the network answers; see `Answers.to`."""
     stand_in = traitlets.Dict({}).tag(sync=True)
     """{"image", "fill", "png"}: the picture that shows where the photo is hidden."""
-    painted = traitlets.Dict({}).tag(sync=True)
-    """{"image", "mask", "number"}: a mask from Python on its way to the browser."""
+    strokes = traitlets.List(traitlets.Dict()).tag(sync=True)
+    """The log, the first one first: {"number", "stroke": what was done, "effect": {"name", "value"}}."""
+    stroke = traitlets.Int(0).tag(sync=True)
+    """Number of the present entry of the log; those after it are undone."""
 
     def __init__(
         self, lens: Lens, images: Any, *, target: int | str | None = None, unit: str | Unit | None = None, **traits: Any
     ) -> None:
         super().__init__(lens, images, **traits)
-        self._answers = Answers(lens)
+        self._answers, self._log = Answers(lens), StrokeLog()
         first = Wish(self.image, str(picking.checked(lens, unit)) if unit else "", checked_class(lens, target))
         self._wished = replace(first, fill=self.fill, keep=self.keep)
         self.write(unit=first.unit, target=first.target)
@@ -93,22 +98,18 @@ class OcclusionBrush(Viewer):
             self.region = given  # now that its size can be checked
 
     def receive(self, message: dict[str, Any], buffers: list[memoryview]) -> None:
-        """Answers a gesture: a ``look`` may carry a mask; ``recall`` and ``code`` ask for the present one."""
-        self._asked = max(self._asked, int(message.get("ask", 0)))
-        kind = message["kind"]
-        if kind == "recall":
-            if self.region:
-                self._send_region()
-        elif kind == "code":
+        """Answers a gesture: a ``look`` may carry masks and steps along the log; ``code`` asks for lines of Python."""
+        if message["kind"] == "code":
             self.send({"kind": "code", "text": self.code()})
-        elif kind == "look" and buffers:
+        elif message["kind"] == "look":
             here = message.get("on", self._wished.image) == self._wished.image  # else painted on a photo that has gone
-            super().receive({**message, "region": bytes(buffers[0])} if here else message, [])
+            masks = [bytes(each) for each in buffers] if here else []
+            super().receive({**message, "acts": message.get("acts", []) if here else [], "masks": masks}, [])
         else:
             super().receive(message, buffers)
 
     def set_region(self, mask: npt.ArrayLike | bytes | None) -> None:
-        """Paints a mask over the present photo in place of what is painted; None clears it.
+        """Paints a mask over the present photo in place of what is painted; None clears it. The log keeps what was.
 
         Args:
             mask: (H, W) uint8, bool or float in [0, 1], of the size that the network sees; or H x W bytes.
@@ -116,18 +117,22 @@ class OcclusionBrush(Viewer):
         Raises:
             BadValue: it has another size, or values that are no shares.
         """
-        self.region = b"" if mask is None else checked_mask(mask, self._size(self._wished.image)).tobytes()
+        region = b"" if mask is None else checked_mask(mask, self._size(self._wished.image)).tobytes()
+        self._wish({"region": region})
+        self.write(region=self._wished.region)
+        self._look()
 
     def mask(self) -> npt.NDArray[np.uint8]:
         """What is painted, (H, W) uint8."""
-        size = self._size(self._wished.image)
-        return checked_mask(self.region, size).copy() if self.region else np.zeros(size, np.uint8)
+        size, region = self._size(self._wished.image), self._wished.region
+        return checked_mask(region, size).copy() if region else np.zeros(size, np.uint8)
 
     def code(self) -> str:
         """Lines of Python that make the same brush with the same mask."""
         wish = self._wished
         name = wish.target if wish.target is None or not self.lens.class_names else self.lens.class_names[wish.target]
-        return code_of(wish, self._size(wish.image), name)
+        more = self._slide_wished if self._slide_wished["sliding"] else {}
+        return code_of(wish, self._size(wish.image), name, **more)
 
     def still(self) -> npt.NDArray[np.uint8] | None:
         """The photo beside what the network sees of it."""
@@ -137,8 +142,8 @@ class OcclusionBrush(Viewer):
         wish = replace(self._wished, image=self.view["image"])
         image = self.album[wish.image]
         pictures = [enlarged(self._pictures.get(wish.image, image)), enlarged(self._answers.seen(wish, image))]
-        first = next((each for each in self.view["classes"] if each["index"] == self.view["target"]), None)
-        captions = [f"{first['name']} {first[key]:.3f}" if first else key for key in ("clean", "now")]
+        effects = {key: followed(self.view, key) for key in ("clean", "now")}
+        captions = [f"{each['name']} {each['value']:.3f}" if each else key for key, each in effects.items()]
         return grid.montage(pictures, columns=2, captions=captions)
 
     @traitlets.validate("unit")
@@ -155,20 +160,12 @@ class OcclusionBrush(Viewer):
             checked_mask(proposal["value"], self._size(self._wished.image))
         return bytes(proposal["value"])
 
-    @traitlets.observe("unit", "target", "image", "fill", "keep", "region")
+    @traitlets.observe("unit", "target", "image", "fill", "keep", "region", "sliding", "square", "stride")
     def _set_from_outside(self, change: Any) -> None:
         if self.writing or not self._ready:
             return
         self._wish({change.name: change.new})
-        if change.name == "region":
-            self._send_region()
         self._look()
-
-    def _send_region(self) -> None:
-        """Hands a mask that did not come from the browser down to it."""
-        mask = self.region or bytes(int(np.prod(self._size(self._wished.image))))
-        number = self.painted.get("number", 0) + 1
-        self.write(painted={"image": self._wished.image, "mask": mask, "number": number})
 
     def _size(self, name: str) -> tuple[int, int]:
         """(H, W) of a picture as the network sees it."""
@@ -178,7 +175,7 @@ class OcclusionBrush(Viewer):
         return height, width
 
     def _wish(self, message: dict[str, Any]) -> None:
-        changed: dict[str, Any] = {"stroke": int(message.get("stroke", 0))}
+        changed: dict[str, Any] = {}
         if "image" in message and message["image"] != self._wished.image:
             changed.update(image=str(message["image"]), region=b"")
         name = changed.get("image", self._wished.image)
@@ -190,13 +187,16 @@ class OcclusionBrush(Viewer):
             raise BadValue(f"There is no fill {message['fill']!r}. Accepted: {', '.join(FILLS)}.")
         changed["fill"] = message.get("fill", self._wished.fill)
         changed["keep"] = _yes_or_no(message.get("keep", self._wished.keep))
-        if message.get("region"):
-            changed["region"] = checked_mask(message["region"], self._size(name)).tobytes()
+        masks = [checked_mask(each, self._size(name)).tobytes() for each in message.get("masks", [])]
+        super()._wish(message)
+        if "image" in changed:
+            self._log.begin()
         elif "region" in message:
-            changed["region"] = b""
+            self._log.add(GIVEN, bytes(message["region"]))
+            changed["region"] = self._log.present.region
+        elif message.get("acts") or masks:
+            changed["region"] = self._log.follow(message.get("acts", []), masks)
         self._wished = replace(self._wished, **changed)
-        if self.region != self._wished.region:
-            self.write(region=self._wished.region)
 
     def _see(self) -> Steps[dict[str, Any]]:
         wish = self._wished
@@ -204,12 +204,33 @@ class OcclusionBrush(Viewer):
         photo = self._photo(wish.image)
         yield Step(1, 2, label="photo")
         view = self._answers.to(wish, image)
-        changed: dict[str, Any] = {**photo, "view": view}
+        changed: dict[str, Any] = {**photo, "view": view, **self._slide_wished}
         if (self.stand_in.get("image"), self.stand_in.get("fill")) != (wish.image, wish.fill):
             seen = png(self._answers.stand_in(wish))
             changed["stand_in"] = {"image": wish.image, "fill": wish.fill, "png": seen}
+        yield from self._judge(wish, image, view)
+        changed.update(region=wish.region, strokes=self._log.told(), stroke=self._log.present.number)
         named = {"image": wish.image, "unit": wish.unit, "target": wish.target, "fill": wish.fill, "keep": wish.keep}
         return {"problem": {}, "names": list(self.album), **named, **changed}
+
+    def _judge(self, wish: Wish, image: Any, view: dict[str, Any]) -> Steps[None]:
+        """Tells the log what its strokes did: the present one anew, and those that were merged away."""
+        present = self._log.present
+        for each in self._log.strokes:
+            if each.label == CLEAN:
+                self._log.tell(each.number, followed(view, "clean"))
+            elif each.number == present.number and each.region == wish.region:
+                self._log.tell(each.number, followed(view))
+            elif each.effect is None:
+                self._log.tell(each.number, self._answers.effect(replace(wish, region=each.region), image))
+                yield Step(2, 2, label="strokes")
+
+    def _course(self) -> Course | None:
+        if not self.view:
+            return None
+        unit = map_unit(self.lens, self.view["map"].get("unit", ""))
+        chosen = self.view["image"], self.view["target"], unit, self.fill
+        return Course(*chosen, self._slide_wished["square"], self._slide_wished["stride"])
 
 
 def _yes_or_no(value: Any) -> bool:

@@ -87,24 +87,83 @@ def test_the_map_before_and_after(brush: OcclusionBrush, lens: Any) -> None:
     assert told["before"] != told["after"]
 
 
-def test_a_stroke_comes_down_as_one_update_without_its_mask(brush: OcclusionBrush) -> None:
+def test_a_stroke_comes_down_as_one_update(brush: OcclusionBrush) -> None:
     wire = Wire(brush)
-    down = wire.gesture(MASK.tobytes(), kind="look", ask=9, on="image 0", stroke=4)
+    down = wire.gesture(MASK.tobytes(), kind="look", ask=9, on="image 0", acts=[{"end": "box"}])
     assert len(down) == 1
-    assert {"view", "answered"} <= down[0]
-    assert not {"region", "painted", "photo", "stand_in"} & down[0]
-    assert (brush.answered, brush.view["stroke"], brush.view["window"]) == (9, 4, [5, 7])
+    assert {"view", "answered", "strokes", "stroke"} <= down[0]
+    assert ["region"] in wire.down[0][0]["buffer_paths"]
+    assert not {"photo", "stand_in", "slide"} & down[0]
+    assert (brush.answered, brush.view["window"]) == (9, [5, 7])
     assert np.array_equal(brush.mask(), MASK)
+    assert brush.region == MASK.tobytes()
+    told = brush.view["classes"][[each["name"] for each in brush.view["classes"]].index("owl")]
+    assert [each["stroke"] for each in brush.strokes] == ["clean photo", "box"]
+    assert [each["effect"] for each in brush.strokes] == [
+        {"name": "owl", "value": told["clean"]},
+        {"name": "owl", "value": told["now"]},
+    ]
+    assert brush.stroke == brush.strokes[1]["number"]
 
 
-def test_a_mask_from_python_goes_down(brush: OcclusionBrush) -> None:
-    Wire(brush)
+def test_in_the_midst_of_a_stroke_the_mask_goes_to_other_views_and_not_into_the_log(brush: OcclusionBrush) -> None:
+    wire = Wire(brush)
+    down = wire.gesture(MASK.tobytes(), kind="look", ask=9, on="image 0", acts=[])
+    assert len(down) == 1
+    assert ["region"] in wire.down[0][0]["buffer_paths"]
+    assert not {"strokes", "stroke"} & down[0]
+
+
+def test_strokes_that_were_merged_on_their_way_have_their_effects(brush: OcclusionBrush, lens: Any) -> None:
+    half = np.where(np.arange(17)[:, None] < 9, 255, 0).astype(np.uint8) * np.ones((1, 17), np.uint8)
+    acts = [{"end": "one"}, {"end": "two"}, {"end": "three"}, {"walk": -1}]
+    whole = np.full((17, 17), 255, np.uint8)
+    down = Wire(brush).gesture(
+        *(each.tobytes() for each in (MASK, half, whole)), kind="look", ask=9, on="image 0", acts=acts
+    )
+    assert len(down) == 1
+    for entry, mask in zip(brush.strokes, (np.zeros_like(MASK), MASK, half, whole), strict=True):
+        assert entry["effect"]["value"] == pytest.approx(scores(lens, PIXELS[0], mask)[2], abs=1e-5)
+    assert brush.stroke == brush.strokes[2]["number"]
+    assert np.array_equal(brush.mask(), half)
+
+
+def test_the_log_is_walked_from_any_view(brush: OcclusionBrush) -> None:
+    wire = Wire(brush)
+    for ask, label in enumerate(("one", "two")):
+        mask = np.roll(MASK, ask, axis=1).tobytes()
+        wire.gesture(mask, kind="look", ask=ask + 1, on="image 0", acts=[{"end": label}])
+    first = brush.strokes[1]["number"]
+    wire.gesture(kind="look", ask=3, on="image 0", acts=[{"go": first}])
+    assert (brush.region, brush.stroke) == (MASK.tobytes(), first)
+    wire.gesture(kind="look", ask=4, on="image 0", acts=[{"walk": -1}])
+    assert brush.region == b""
+    wire.gesture(kind="look", ask=5, on="image 0", acts=[{"go": 99}])
+    assert "Stroke 99 is not in the log" in brush.problem["text"]
+    assert len(brush.strokes) == 3
+
+
+def test_a_mask_from_python_goes_down_and_into_the_log(brush: OcclusionBrush) -> None:
+    brush._log._clock = iter(range(0, 100, 10)).__next__
     brush.set_region(MASK > 0)
-    assert brush.painted["mask"] == np.where(MASK, 255, 0).astype(np.uint8).tobytes()
-    first = brush.painted["number"]
+    settled(brush)
+    assert brush.region == np.where(MASK, 255, 0).astype(np.uint8).tobytes()
+    brush.region = MASK.tobytes()
+    settled(brush)
     brush.set_region(None)
-    assert (brush.painted["mask"], brush.painted["number"]) == (bytes(17 * 17), first + 1)
     assert settled(brush).view["share"] == 0
+    assert brush.region == b""
+    assert [each["stroke"] for each in brush.strokes] == ["clean photo", *["from Python"] * 3]
+    values = [each["effect"]["value"] for each in brush.strokes]
+    assert values[0] == pytest.approx(values[3], abs=1e-6)
+    assert len(set(values[:3])) == 3
+
+
+def test_masks_of_another_target_are_told_anew_when_gone_to(brush: OcclusionBrush) -> None:
+    brush.set_region(MASK)
+    settled(brush).target = "sun"
+    settled(brush)
+    assert [each["effect"]["name"] for each in brush.strokes] == ["sun", "sun"]
 
 
 def test_masks_of_another_size(brush: OcclusionBrush) -> None:
@@ -164,9 +223,12 @@ def test_the_code_makes_the_same_brush(brush: OcclusionBrush, lens: Any) -> None
 def test_linked_brushes_share_the_mask(brush: OcclusionBrush, lens: Any) -> None:
     other = OcclusionBrush(lens, list(PIXELS), fill="mean")
     link(brush, other)
-    Wire(brush).gesture(MASK.tobytes(), kind="look", ask=9, on="image 0")
-    assert np.array_equal(other.mask(), MASK)
-    assert other.painted["mask"] == MASK.tobytes()
+    for ask in (9, 10, 11):  # in the midst of a stroke
+        Wire(brush).gesture(np.roll(MASK, ask, 1).tobytes(), kind="look", ask=ask, on="image 0", acts=[])
+    Wire(brush).gesture(MASK.tobytes(), kind="look", ask=12, on="image 0", acts=[{"end": "box"}])
+    assert np.array_equal(settled(other).mask(), MASK)
+    assert other.region == MASK.tobytes()
+    assert [each["stroke"] for each in other.strokes] == ["clean photo", "from Python"]
     brush.unit = "0:1"
     assert settled(other).view["map"]["unit"] == "0:1"
     other.close()
@@ -182,16 +244,10 @@ def test_linked_with_the_layer_picker(brush: OcclusionBrush, lens: Any) -> None:
     picker.close()
 
 
-def test_an_unread_view_asks_for_the_mask(brush: OcclusionBrush) -> None:
-    wire = Wire(brush)
-    wire.gesture(MASK.tobytes(), kind="look", ask=9, on="image 0")
-    assert wire.gesture(kind="recall") == [{"painted"}]
-
-
 def test_a_mask_given_at_once(lens: Any) -> None:
     brush = settled(OcclusionBrush(lens, list(PIXELS), region=MASK.tobytes()))
     assert brush.view["window"] == [5, 7]
-    assert brush.painted["mask"] == MASK.tobytes()
+    assert brush.region == MASK.tobytes()
     brush.close()
 
 
