@@ -83,16 +83,34 @@ class Patch:
     rows: Span
     columns: Span
 
-    @property
-    def rows_and_columns(self) -> tuple[Span, Span]:
-        """Where they lie."""
-        return self.rows, self.columns
+    def holding(self, values: torch.Tensor) -> "Patch":
+        """Other values in the same windows."""
+        return Patch(values, self.rows, self.columns)
 
-    def at(self, clean: torch.Tensor, rows: Span, columns: Span) -> torch.Tensor:
+    def was(self, clean: torch.Tensor) -> torch.Tensor:
+        """An unchanged map (1, ..., H, W) in these windows: (N, ..., h, w)."""
+        return cut(clean, None, self.rows.start, self.rows.size, self.columns.start, self.columns.size)
+
+    def sums(self, clean: torch.Tensor) -> torch.Tensor:
+        """By how much each picture's sum over all positions has changed: (N, ...)."""
+        return (self.values - self.was(clean)).sum((-2, -1))
+
+    def joined(self, other: "Patch") -> "Patch":
+        """Windows that hold both, with values that are not to be read."""
+        return Patch(self.values, self.rows.joined(other.rows), self.columns.joined(other.columns))
+
+    def moved(self, clean: torch.Tensor, by: tuple[int, int], lengths: tuple[int, int], outside: float) -> "Patch":
+        """The same where the map (clean: (1, ..., H, W)) got so many rows and columns of a constant before it."""
+        pairs = zip((self.rows, self.columns), by, lengths, strict=True)
+        rows, columns = (span.moved(step, length) for span, step, length in pairs)
+        top, left = rows.start - by[0], columns.start - by[1]
+        return Patch(cut(clean, self, top, rows.size, left, columns.size, outside), rows, columns)
+
+    def at(self, clean: torch.Tensor, part: "Patch") -> torch.Tensor:
         """The changed map (clean: (1, ..., H, W)) in other windows: (N, ..., h, w)."""
-        if self.rows.same_as(rows) and self.columns.same_as(columns):
+        if self.rows.same_as(part.rows) and self.columns.same_as(part.columns):
             return self.values
-        return cut(clean, self, rows.start, rows.size, columns.start, columns.size)
+        return cut(clean, self, part.rows.start, part.rows.size, part.columns.start, part.columns.size)
 
     def everywhere(self, clean: torch.Tensor) -> torch.Tensor:
         """The whole changed map: (N, 1, ..., H, W)."""
@@ -119,13 +137,13 @@ def cut(
         (N, ..., height, width), with neighbouring channels beside each other in memory.
     """
     lead, (length, across), device = clean.shape[1:-2], clean.shape[-2:], clean.device
-    rows = [_as_rows(clean), torch.full((1, lead.numel()), outside, dtype=clean.dtype, device=device)]
+    rows = [as_rows(clean), torch.full((1, lead.numel()), outside, dtype=clean.dtype, device=device)]
     y = torch.from_numpy(top).to(device)[:, None] + torch.arange(height, device=device)
     x = torch.from_numpy(left).to(device)[:, None] + torch.arange(width, device=device)
     inside = ((y >= 0) & (y < length))[:, :, None] & ((x >= 0) & (x < across))[:, None, :]
     index = torch.where(inside, (y * across)[:, :, None] + x[:, None, :], length * across)
     if patch is not None:
-        rows.append(_as_rows(patch.values))
+        rows.append(as_rows(patch.values))
         high, wide = patch.values.shape[-2:]
         y = y - torch.from_numpy(patch.rows.start).to(device)[:, None]
         x = x - torch.from_numpy(patch.columns.start).to(device)[:, None]
@@ -137,6 +155,6 @@ def cut(
     return found.view(len(y), height, width, *lead).movedim((1, 2), (-2, -1))
 
 
-def _as_rows(maps: torch.Tensor) -> torch.Tensor:
+def as_rows(maps: torch.Tensor) -> torch.Tensor:
     """(N, ..., h, w) as one row of channels per position."""
     return maps.movedim((-2, -1), (1, 2)).reshape(-1, maps.shape[1:-2].numel())

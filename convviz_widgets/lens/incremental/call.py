@@ -7,10 +7,13 @@ from typing import Any
 import torch
 
 from convviz_widgets.lens.incremental.boxes import Patch
+from convviz_widgets.lens.incremental.table import Table
 from convviz_widgets.lens.incremental.trace import Operation, Ref
 
-State = Patch | torch.Tensor
-"""A changed map: its windows, or the whole of it for every picture, (N, 1, ..., H, W)."""
+Part = Patch | Table
+"""What has changed of a map: a window for every picture, or the distinct cells of a grid of them."""
+State = Part | torch.Tensor
+"""A changed map: the part of it that changed, or the whole of it for every picture, (N, 1, ..., H, W)."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +39,13 @@ class Call:
         """What it gave for the unchanged picture."""
         return self.clean[self.operation.outputs[0]]
 
-    def first(self) -> tuple[torch.Tensor, Patch] | None:
-        """The clean map and the windows of the first argument, if that is all it takes of the picture."""
+    def first(self) -> tuple[torch.Tensor, Part] | None:
+        """The clean map and the changed part of the first argument, if that is all it takes of the picture."""
         ref = self.argument(0)
         if not isinstance(ref, Ref) or self.operation.inputs != [ref.number]:
             return None
         state = self.states.get(ref.number)
-        return (self.clean[ref.number], state) if isinstance(state, Patch) else None
+        return (self.clean[ref.number], state) if isinstance(state, Part) else None
 
     def outcome(self, windows: torch.Tensor) -> torch.Tensor:
         """The operation's first output with windows as its first argument."""

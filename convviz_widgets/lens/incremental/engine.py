@@ -15,9 +15,11 @@ import torch
 
 from convviz_widgets.core.errors import BadValue, UnsupportedModel
 from convviz_widgets.lens.incremental.boxes import Patch, Span, cut
-from convviz_widgets.lens.incremental.call import Call, State
+from convviz_widgets.lens.incremental.call import Call, Part, State
 from convviz_widgets.lens.incremental.rules import follow
+from convviz_widgets.lens.incremental.table import Table, clean_at
 from convviz_widgets.lens.incremental.trace import Operation, Tape, trace
+from convviz_widgets.lens.incremental.views import Views
 from convviz_widgets.lens.incremental.whole import run_whole
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
@@ -99,7 +101,7 @@ class Incremental:
         with self._quiet():
             if state is None:
                 return clean.expand(count, *clean.shape[1:])
-            return (state.everywhere(clean) if isinstance(state, Patch) else state).flatten(0, 1)
+            return (state.everywhere(clean) if isinstance(state, Part) else state).flatten(0, 1)
 
     def changed(self, tops: Any, lefts: Any, windows: torch.Tensor) -> dict[str, State | None]:
         """The same, as windows where windows are all that changed; None where nothing did."""
@@ -109,6 +111,28 @@ class Incremental:
             if self._tape.obstacle:
                 return self._in_full(patch.everywhere(self.prepared))
             states = self._replayed({0: patch})
+        return {name: states.get(self._tape.outputs[site]) for name, site in self._sites.items()}
+
+    def slid(self, tops: Any, lefts: Any, size: int, pixels: torch.Tensor) -> dict[str, State | None]:
+        """The same for a square that slides over a grid and shows another picture below it.
+
+        Args:
+            tops: (R,) rows where the square begins, all inside the picture.
+            lefts: (S,) columns where it begins; its positions are all R * S pairs, row by row.
+            size: its side.
+            pixels: (1, C, H, W), what it shows.
+        """
+        tops, lefts = (np.atleast_1d(np.asarray(each, dtype=np.int64)) for each in (tops, lefts))
+        with self._lens.lock, self._quiet():
+            rows, columns = (
+                Views.of(each, each + size, length)
+                for each, length in zip((tops, lefts), self.prepared.shape[-2:], strict=True)
+            )
+            other = pixels.to(self.prepared)
+            table = Table(clean_at(other, rows, columns), rows, columns)
+            if self._tape.obstacle:
+                return self._in_full(table.everywhere(self.prepared))
+            states = self._replayed({0: table})
         return {name: states.get(self._tape.outputs[site]) for name, site in self._sites.items()}
 
     def replaced(self, layer: str, answers: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -139,9 +163,8 @@ class Incremental:
         clean = self.clean[name]
         with self._quiet():
             total = clean.flatten(2).sum(2)
-            if isinstance(state, Patch):
-                was = cut(clean, None, state.rows.start, state.rows.size, state.columns.start, state.columns.size)
-                return total + (state.values - was).sum((-2, -1))
+            if isinstance(state, Part):
+                return total + state.sums(clean)
             return total if state is None else state.flatten(0, 1).flatten(2).sum(2)
 
     def room(self, most: int = 32) -> int:
@@ -190,7 +213,8 @@ class Incremental:
             if not any(number in states for number in operation.inputs):
                 continue
             for number, state in zip(operation.outputs, self._after(operation, states), strict=False):
-                states[number] = self._widened(number, state)
+                if not isinstance(state, Table) or state.rows.count and state.columns.count:
+                    states[number] = self._widened(number, state)
             for number in operation.inputs:
                 if self._last[number] == place and number not in self._wanted:
                     states.pop(number, None)
@@ -218,7 +242,7 @@ class Incremental:
         return state
 
     def _whole(self, number: int, state: State) -> torch.Tensor:
-        return state.everywhere(self._kept[number]) if isinstance(state, Patch) else state
+        return state.everywhere(self._kept[number]) if isinstance(state, Part) else state
 
     def _quiet(self) -> Any:
         return _Quiet()

@@ -11,8 +11,8 @@ import torch
 from torch.nn import functional
 from torch.utils._pytree import tree_map
 
-from convviz_widgets.lens.incremental.boxes import Patch, Span, cut
-from convviz_widgets.lens.incremental.call import Call, Rule, State
+from convviz_widgets.lens.incremental.boxes import Patch
+from convviz_widgets.lens.incremental.call import Call, Part, Rule, State
 from convviz_widgets.lens.incremental.sliding import SLIDING
 from convviz_widgets.lens.incremental.trace import Operation, Ref
 
@@ -23,7 +23,7 @@ UNTAGGED = {"hardswish", "hardsigmoid", "hardtanh", "silu", "mish", "softplus", 
 def follow(call: Call) -> State | list[State] | None:
     """The changed first output of an operation, or all of them; None where no rule knows a way."""
     changed = [call.states[number] for number in call.operation.inputs if number in call.states]
-    if not all(isinstance(each, Patch) for each in changed):
+    if not all(isinstance(each, Part) for each in changed):
         return None
     rule = RULES.get(call.operation.name.strip("_"))
     if rule is not None:
@@ -42,15 +42,15 @@ def _batch_norm(call: Call) -> State | None:
     flags = [each for each in call.operation.args if isinstance(each, bool)]
     if found is None or found[0].ndim != 4 or (flags[:1] == [True] or "with_update" in call.operation.name):
         return None
-    return Patch(call.outcome(found[1].values), found[1].rows, found[1].columns)
+    return found[1].holding(call.outcome(found[1].values))
 
 
 def _pointwise(call: Call) -> State | None:
     """Element by element; what joins in is cut to the same windows."""
     height, width = call.output.shape[-2:] if call.output.ndim > 2 else (0, 0)
     patches = {number: call.states[number] for number in call.operation.inputs if number in call.states}
-    joined = _joined([each for each in patches.values() if isinstance(each, Patch)])
-    if joined is None or (joined[0].length, joined[1].length) != (height, width):
+    joined = _joined([each for each in patches.values() if isinstance(each, Part)])
+    if joined is None or (joined.rows.length, joined.columns.length) != (height, width):
         return None
     fit = _fitting(call.output)
     misfits: list[Any] = []
@@ -59,43 +59,44 @@ def _pointwise(call: Call) -> State | None:
         if not isinstance(leaf, Ref | torch.Tensor):
             return leaf
         if isinstance(leaf, Ref) and leaf.number in patches:
-            fitted = _window(call, leaf.number, *joined)
+            fitted = _window(call, leaf.number, joined)
         else:
-            fitted = fit(call.clean[leaf.number] if isinstance(leaf, Ref) else leaf, *joined)
+            fitted = fit(call.clean[leaf.number] if isinstance(leaf, Ref) else leaf, joined)
         if fitted is None or (isinstance(leaf, Ref) and leaf.number in patches and fitted.ndim != call.output.ndim):
             misfits.append(leaf)
         return fitted
 
     given = (call.operation.args, call.operation.keywords)
     args, keywords = tree_map(window, given)
-    return None if misfits else Patch(call.operation.function(*args, **keywords), *joined)
+    return None if misfits else joined.holding(call.operation.function(*args, **keywords))
 
 
-def _fitting(output: torch.Tensor) -> Callable[[torch.Tensor, Span, Span], torch.Tensor | None]:
-    """Cuts a tensor that did not change to windows of the output, where it has its rows and columns."""
+def _fitting(output: torch.Tensor) -> Callable[[torch.Tensor, Part], torch.Tensor | None]:
+    """Cuts a tensor that did not change to a part of the output, where it has its rows and columns."""
 
-    def fit(tensor: torch.Tensor, rows: Span, columns: Span) -> torch.Tensor | None:
+    def fit(tensor: torch.Tensor, part: Part) -> torch.Tensor | None:
         if tensor.ndim == 0 or (tensor.ndim > 1 and tuple(tensor.shape[-2:]) == (1, 1) and tensor.ndim <= output.ndim):
             return tensor
         if tensor.ndim != output.ndim or tensor.shape[-2:] != output.shape[-2:] or len(tensor) != 1:
             return None
-        return cut(tensor, None, rows.start, rows.size, columns.start, columns.size)
+        return part.was(tensor)
 
     return fit
 
 
-def _joined(patches: list[Patch]) -> tuple[Span, Span] | None:
-    if not patches or len({(each.rows.length, each.columns.length) for each in patches}) != 1:
+def _joined(parts: list[Part]) -> Part | None:
+    """A part that holds all of these; its values are not to be read."""
+    if not parts or len({(each.rows.length, each.columns.length) for each in parts}) != 1:
         return None
-    rows, columns = patches[0].rows, patches[0].columns
-    for each in patches[1:]:
-        rows, columns = rows.joined(each.rows), columns.joined(each.columns)
-    return rows, columns
+    found = parts[0]
+    for each in parts[1:]:
+        found = found.joined(each)
+    return found
 
 
-def _window(call: Call, number: int, rows: Span, columns: Span) -> torch.Tensor | None:
+def _window(call: Call, number: int, part: Part) -> torch.Tensor | None:
     state = call.states[number]
-    return state.at(call.clean[number], rows, columns) if isinstance(state, Patch) else None
+    return state.at(call.clean[number], part) if isinstance(state, Part) else None
 
 
 def _cat(call: Call) -> State | None:
@@ -103,18 +104,18 @@ def _cat(call: Call) -> State | None:
     refs, dim = call.argument(0), call.argument(1, 0) % call.output.ndim
     if dim == 0 or dim >= call.output.ndim - 2 or not all(isinstance(each, Ref) for each in refs):
         return None
-    patches = [state for each in refs if isinstance(state := call.states.get(each.number), Patch)]
+    patches = [state for each in refs if isinstance(state := call.states.get(each.number), Part)]
     joined = _joined(patches)
     if joined is None:
         return None
     fit = _fitting(call.output)
     parts = [
-        _window(call, each.number, *joined) if each.number in call.states else fit(call.clean[each.number], *joined)
+        _window(call, each.number, joined) if each.number in call.states else fit(call.clean[each.number], joined)
         for each in refs
     ]
     if any(part is None for part in parts):
         return None
-    return Patch(torch.cat([part for part in parts if part is not None], dim), *joined)
+    return joined.holding(torch.cat([part for part in parts if part is not None], dim))
 
 
 def _view(call: Call) -> State | None:
@@ -123,7 +124,7 @@ def _view(call: Call) -> State | None:
     if found is None or call.output.ndim < 3 or len(call.output) != 1 or found[0].shape[-2:] != call.output.shape[-2:]:
         return None
     values = found[1].values
-    return Patch(values.reshape(len(values), *call.output.shape[1:-2], *values.shape[-2:]), *found[1].rows_and_columns)
+    return found[1].holding(values.reshape(len(values), *call.output.shape[1:-2], *values.shape[-2:]))
 
 
 def _over_channels(call: Call) -> State | None:
@@ -137,8 +138,7 @@ def _over_channels(call: Call) -> State | None:
     dims = [call.argument(1, 0), call.argument(2, 1)] if "transpose" in call.operation.name else [_dim(call)]
     if any(not 0 < each % ndim < ndim - 2 for each in dims):
         return None
-    values = call.outcome(found[1].values)
-    return Patch(values, *found[1].rows_and_columns)
+    return found[1].holding(call.outcome(found[1].values))
 
 
 def _dim(call: Call) -> int:
@@ -151,7 +151,7 @@ def _split(call: Call) -> list[State] | None:
     if found is None or not 0 < call.argument(2, 0) % found[0].ndim < found[0].ndim - 2:
         return None
     parts = call.operation.run({call.argument(0).number: found[1].values})
-    return [Patch(part, *found[1].rows_and_columns) for part in parts]
+    return [found[1].holding(part) for part in parts]
 
 
 def _pad(call: Call) -> State | None:
@@ -160,13 +160,8 @@ def _pad(call: Call) -> State | None:
     if found is None or min(sizes) < 0 or len(sizes) > 2 * (found[0].ndim - 1):
         return None
     value, before = float(call.argument(2, 0)), (sizes[2] if len(sizes) > 2 else 0, sizes[0])
-    rows, columns = (
-        span.moved(by, length)
-        for span, by, length in zip(found[1].rows_and_columns, before, call.output.shape[-2:], strict=True)
-    )
-    top, left = rows.start - before[0], columns.start - before[1]
-    values = cut(*found, top, rows.size, left, columns.size, value)
-    return Patch(functional.pad(values, [0, 0, 0, 0, *sizes[4:]], value=value), rows, columns)
+    part = found[1].moved(found[0], before, (call.output.shape[-2], call.output.shape[-1]), value)
+    return part.holding(functional.pad(part.values, [0, 0, 0, 0, *sizes[4:]], value=value))
 
 
 def _pool_over_channels(call: Call) -> State | None:
@@ -176,7 +171,7 @@ def _pool_over_channels(call: Call) -> State | None:
         return None
     if list(call.argument(2) or call.argument(1))[1:] != [1, 1] or any(_triple(call.argument(3, 0))[1:]):
         return None
-    return Patch(call.outcome(found[1].values), *found[1].rows_and_columns)
+    return found[1].holding(call.outcome(found[1].values))
 
 
 def _same(call: Call) -> State | None:

@@ -8,7 +8,10 @@ import torch
 from torch.nn import functional
 
 from convviz_widgets.lens.incremental.boxes import Patch, Span, cut
-from convviz_widgets.lens.incremental.call import Call, Rule, State
+from convviz_widgets.lens.incremental.call import Call, Part, Rule, State
+from convviz_widgets.lens.incremental.products import convolved, highest, pointed, slides_over, summed
+from convviz_widgets.lens.incremental.table import Table
+from convviz_widgets.lens.incremental.views import Slide
 
 
 def _convolution(call: Call) -> State | None:
@@ -16,9 +19,22 @@ def _convolution(call: Call) -> State | None:
     found = call.first()
     if found is None or transposed or weight.ndim != 4:
         return None
-    rows, columns, patch = _slid(call, found, weight.shape[2:], stride, padding, dilation)
-    values = functional.conv2d(patch, weight, bias, stride, 0, dilation, groups)
-    return Patch(values, rows, columns)
+    if isinstance(found[1], Table):
+        if _looks_at_one(weight, stride, padding) and groups == 1:
+            return pointed(found[1], weight, bias)
+        slides = _slides(call, found[1], weight.shape[2:], stride, padding, dilation)
+        return convolved(found[1], found[0], call.output, weight, slides, groups)
+    rows, columns, windows = _slid(call, (found[0], found[1]), weight.shape[2:], stride, padding, dilation)
+    return Patch(functional.conv2d(windows, weight, bias, stride, 0, dilation, groups), rows, columns)
+
+
+def _looks_at_one(weight: torch.Tensor, stride: Any, padding: Any) -> bool:
+    return tuple(weight.shape[2:]) == (1, 1) and _pair(stride) == (1, 1) and _pair(padding) == (0, 0)
+
+
+def _slides(call: Call, table: Table, kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Slide, Slide]:
+    settings = [_pair(each) for each in (kernel, stride, padding, dilation)]
+    return slides_over(table, *settings, call.output.shape[-2:])
 
 
 def _slid(
@@ -57,7 +73,11 @@ def _max_pool(call: Call) -> State | None:
         return None
     kernel, padding, dilation = call.argument(1), call.argument(3, 0), call.argument(4, 1)
     stride = call.argument(2) or kernel
-    rows, columns, patch = _slid(call, found, kernel, stride, padding, dilation, -math.inf)
+    if isinstance(found[1], Table):
+        if found[0].ndim != 4:
+            return None
+        return highest(found[1], found[0], _slides(call, found[1], kernel, stride, padding, dilation))
+    rows, columns, patch = _slid(call, (found[0], found[1]), kernel, stride, padding, dilation, -math.inf)
     return Patch(functional.max_pool2d(patch, _pair(kernel), _pair(stride), 0, _pair(dilation)), rows, columns)
 
 
@@ -67,12 +87,23 @@ def _average_pool(call: Call) -> State | None:
         return None
     kernel, stride = _pair(call.argument(1)), _pair(call.argument(2) or call.argument(1))
     padding = _pair(call.argument(3, 0))
-    rows, columns, patch = _slid(call, found, kernel, stride, padding, 1)
-    values = functional.avg_pool2d(patch, kernel, stride)
     scale = _divisors(call, found[0], kernel, stride, padding)
-    if scale is not None:
-        values = values * cut(scale, None, rows.start, rows.size, columns.start, columns.size)
-    return Patch(values, rows, columns)
+    if isinstance(found[1], Table):
+        return _averaged(call, found[1], kernel, stride, padding, scale)
+    rows, columns, windows = _slid(call, (found[0], found[1]), kernel, stride, padding, 1)
+    part = Patch(functional.avg_pool2d(windows, kernel, stride), rows, columns)
+    return part if scale is None else part.holding(part.values * part.was(scale))
+
+
+def _averaged(
+    call: Call, table: Table, kernel: Any, stride: Any, padding: Any, scale: torch.Tensor | None = None
+) -> Table:
+    """A mean as it was, and what it changes by."""
+    slides = slides_over(table, kernel, stride, padding, (1, 1), call.output.shape[-2:])
+    part = summed(table, call.clean[call.argument(0).number], slides)
+    share = 1 / (kernel[0] * kernel[1])
+    added = part.values * (share if scale is None else share * part.was(scale))
+    return part.holding(part.was(call.output) + added)
 
 
 def _divisors(call: Call, clean: torch.Tensor, kernel: Any, stride: Any, padding: Any) -> torch.Tensor | None:
@@ -103,7 +134,9 @@ def _adaptive_average(call: Call) -> State | None:
     if any(length % count for length, count in zip(before, after, strict=True)):
         return None
     kernel = [length // count for length, count in zip(before, after, strict=True)]
-    rows, columns, patch = _slid(call, found, kernel, kernel, 0, 1)
+    if isinstance(found[1], Table):
+        return _averaged(call, found[1], kernel, kernel, (0, 0))
+    rows, columns, patch = _slid(call, (found[0], found[1]), kernel, kernel, 0, 1)
     return Patch(functional.avg_pool2d(patch, kernel), rows, columns)
 
 
@@ -115,11 +148,10 @@ def _mean(call: Call) -> State | None:
     return _mean_of(call, found) if dims == [found[0].ndim - 2, found[0].ndim - 1] else None
 
 
-def _mean_of(call: Call, found: tuple[torch.Tensor, Patch]) -> torch.Tensor:
-    """The mean over all positions: as it was, and what the windows add."""
-    clean, patch = found
-    was = cut(clean, None, patch.rows.start, patch.rows.size, patch.columns.start, patch.columns.size)
-    added = (patch.values - was).sum((-2, -1)) / clean.shape[-2:].numel()
+def _mean_of(call: Call, found: tuple[torch.Tensor, Part]) -> torch.Tensor:
+    """The mean over all positions: as it was, and what the changed part adds."""
+    clean, part = found
+    added = part.sums(clean) / clean.shape[-2:].numel()
     return call.output + added.view(len(added), *call.output.shape)
 
 
