@@ -23,6 +23,7 @@ MAY_IMPORT = {
 ONE_FILE_MAY = {  # the training commands alone join a network with its data
     ("nets/train.py", "data"),
     ("nets/train_generator.py", "data"),
+    ("nets/train_decoder.py", "data"),
 }
 NEVER = {
     "core": {"numpy", "torch", "torchvision", "PIL", "plotly", "ipywidgets"},

@@ -24,6 +24,7 @@ from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
+from convviz_widgets.lens.canvas.space import rgb
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.activation_maximization import settings as knob
 from convviz_widgets.methods.activation_maximization.goals import Goals
@@ -32,7 +33,6 @@ from convviz_widgets.methods.activation_maximization.notation import as_objectiv
 from convviz_widgets.methods.activation_maximization.objectives import Objective
 from convviz_widgets.methods.activation_maximization.recipes import PARAMETRIZATIONS, Recipe, recipe_of
 from convviz_widgets.methods.activation_maximization.result import Maximized
-from convviz_widgets.methods.activation_maximization.space import rgb
 
 Wanted = str | Unit | Objective
 

@@ -8,12 +8,12 @@ import numpy.typing as npt
 import torch
 
 from convviz_widgets.core.step import Step
+from convviz_widgets.lens.canvas.parametrizations import Parametrization
+from convviz_widgets.lens.canvas.space import bytes_of
 from convviz_widgets.methods.activation_maximization import regularizers, transforms
 from convviz_widgets.methods.activation_maximization.goals import Goals, level, peaks
-from convviz_widgets.methods.activation_maximization.parametrizations import Parametrization
 from convviz_widgets.methods.activation_maximization.recipes import Recipe
 from convviz_widgets.methods.activation_maximization.settings import Settings
-from convviz_widgets.methods.activation_maximization.space import Space, rgb
 
 MOMENTUM = 0.9
 SILENT = (
@@ -152,12 +152,6 @@ class Climb:
     def _image(self) -> torch.Tensor:
         z = self._written.image()
         return z if self._frame is None else self._frame.of(z)
-
-
-def bytes_of(space: Space, z: torch.Tensor) -> npt.NDArray[np.uint8]:
-    """Images as a person sees them, (N, H, W, 3) uint8."""
-    shown: npt.NDArray[np.uint8] = np.rint(rgb(space.pictures(z)) * 255).astype(np.uint8)
-    return shown
 
 
 def why_not_finite(slope: Slope, settings: Settings) -> str:

@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from convviz_widgets.core.step import Steps
+from convviz_widgets.lens.canvas.space import Space
+from convviz_widgets.lens.canvas.start import Size, images, resized
 from convviz_widgets.methods.activation_maximization import beginning
 from convviz_widgets.methods.activation_maximization.climb import Climb, Climbed, Frame
 from convviz_widgets.methods.activation_maximization.goals import Goals, numbered
 from convviz_widgets.methods.activation_maximization.recipes import Recipe
-from convviz_widgets.methods.activation_maximization.space import Space
 
 OCTAVE = 1.4  # ratio of sizes from one octave to the next (Mordvintsev 2015)
 
@@ -63,34 +64,34 @@ class Growth:
                 break
         return replace(climbed, trace=tuple(traces))
 
-    def _sizes(self) -> list[beginning.Size]:
+    def _sizes(self) -> list[Size]:
         """(H, W) of each octave, the last one as wanted."""
         lens, side = self.goals.lens, self.recipe.settings.size
         height, width = lens.input_shape[1:] if side is None else (side, side)
         shrunk = [OCTAVE ** (self.octaves - 1 - octave) for octave in range(self.octaves)]
         return [(max(1, round(height / ratio)), max(1, round(width / ratio))) for ratio in shrunk]
 
-    def _start(self, size: beginning.Size) -> torch.Tensor | None:
+    def _start(self, size: Size) -> torch.Tensor | None:
         if self.start is None:
             return None
         count = len(self.goals.objectives)
-        return beginning.images(self.goals.lens, self.space, self.start, count, size, name="start")
+        return images(self.goals.lens, self.space, self.start, count, size, name="start")
 
-    def _continued(self, z: torch.Tensor, start: torch.Tensor | None, size: beginning.Size) -> torch.Tensor:
+    def _continued(self, z: torch.Tensor, start: torch.Tensor | None, size: Size) -> torch.Tensor:
         """The image of the last octave in this size, with the detail of the start that was too fine for it."""
         if start is None:
-            return beginning.resized(z, size)
-        coarse = beginning.resized(start, (z.shape[-2], z.shape[-1]))
-        return start + beginning.resized(z - coarse, size)
+            return resized(z, size)
+        coarse = resized(start, (z.shape[-2], z.shape[-1]))
+        return start + resized(z - coarse, size)
 
-    def _frame(self, start: torch.Tensor | None, size: beginning.Size) -> Frame | None:
+    def _frame(self, start: torch.Tensor | None, size: Size) -> Frame | None:
         if self.mask is None:
             return None
         like = self.space.mean
         behind = start if start is not None else torch.zeros(1, len(like), *size).to(like)
         return Frame(behind, beginning.mask_of(self.mask, size, like))
 
-    def _written(self, z: torch.Tensor | None, size: beginning.Size) -> Any:
+    def _written(self, z: torch.Tensor | None, size: Size) -> Any:
         return beginning.write(
             self.recipe,
             self.space,

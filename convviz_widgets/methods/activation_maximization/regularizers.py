@@ -3,8 +3,7 @@
 With ``z`` (N, C, H, W) in standard deviations (see `space`):
 
 - L2: ``sum z**2`` [Simonyan 2013, section 2];
-- total variation: ``sum (dx**2 + dy**2)**(b/2)``, b = 2, and α-norm: ``sum |z / B|**6 * B / 6``, so that its pull
-  reaches 1 at ``|z| = B = 2`` [Mahendran & Vedaldi 2015, section 3];
+- total variation and α-norm, as in `penalties` [Mahendran & Vedaldi 2015, section 3];
 - decay ``z <- (1 - t) z``, Gaussian blur, and grey for pixels of small norm or small contribution
   ``|sum over c of z * da/dz|`` [Yosinski 2015, section 3];
 - norm ball: ``z`` scaled back to a root mean square of at most r [Erhan 2009, section 3].
@@ -15,10 +14,8 @@ import math
 import torch
 from torch.nn import functional
 
+from convviz_widgets.lens.canvas.penalties import away_from_extremes, away_from_roughness
 from convviz_widgets.methods.activation_maximization.settings import Settings
-
-ALPHA = 6
-EXTREME = 2.0  # standard deviations at which the α-norm pulls with weight 1
 
 
 def pull(z: torch.Tensor, settings: Settings) -> torch.Tensor:
@@ -27,9 +24,9 @@ def pull(z: torch.Tensor, settings: Settings) -> torch.Tensor:
     if settings.l2:
         total += 2 * settings.l2 * z
     if settings.alpha_norm:
-        total += settings.alpha_norm * z.sign() * (z.abs() / EXTREME) ** (ALPHA - 1)
+        total += settings.alpha_norm * away_from_extremes(z)
     if settings.total_variation:
-        total += settings.total_variation * _roughness(z)
+        total += settings.total_variation * away_from_roughness(z)
     return total
 
 
@@ -76,17 +73,6 @@ def blurred(z: torch.Tensor, sigma: float) -> torch.Tensor:
     framed = functional.pad(z, (reach, reach, reach, reach), mode="reflect")
     down = functional.conv2d(framed, kernel[..., None], groups=z.shape[1])
     return functional.conv2d(down, kernel[:, :, None], groups=z.shape[1])
-
-
-def _roughness(z: torch.Tensor) -> torch.Tensor:
-    """The gradient of ``sum dx**2 + dy**2``: twice the differences to all neighbours."""
-    across, down = torch.diff(z, dim=-1), torch.diff(z, dim=-2)
-    gradient = torch.zeros_like(z)
-    gradient[..., 1:] += across
-    gradient[..., :-1] -= across
-    gradient[..., 1:, :] += down
-    gradient[..., :-1, :] -= down
-    return 2 * gradient
 
 
 def _without_smallest(z: torch.Tensor, worth: torch.Tensor, percentile: float) -> torch.Tensor:

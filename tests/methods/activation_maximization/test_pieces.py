@@ -8,6 +8,8 @@ from torch import nn
 
 from convviz_widgets.core.errors import BadType, BadValue, UnknownName, UnsupportedModel
 from convviz_widgets.core.knob import knobs
+from convviz_widgets.lens.canvas.parametrizations import Fourier, Pixels, frequencies
+from convviz_widgets.lens.canvas.space import PLAIN_MEAN, PLAIN_STD, Space
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.activation_maximization import regularizers
 from convviz_widgets.methods.activation_maximization.activation_maximization import activation_maximization
@@ -21,10 +23,9 @@ from convviz_widgets.methods.activation_maximization.objectives import (
     Neuron,
     WholeLayer,
 )
-from convviz_widgets.methods.activation_maximization.parametrizations import Code, Fourier, Phase, Pixels, frequencies
+from convviz_widgets.methods.activation_maximization.parametrizations import Code, Phase
 from convviz_widgets.methods.activation_maximization.recipes import RECIPES, recipe_of
 from convviz_widgets.methods.activation_maximization.settings import KNOBS, Settings
-from convviz_widgets.methods.activation_maximization.space import PLAIN_MEAN, PLAIN_STD, Space
 from convviz_widgets.methods.activation_maximization.transforms import View, draw, seen
 from tests.networks import settle
 

@@ -82,3 +82,9 @@ def rgb(pictures: torch.Tensor) -> npt.NDArray[np.float32]:
     values = values if values.shape[1] == 3 else values[:, :1].expand(-1, 3, -1, -1)
     shown: npt.NDArray[np.float32] = values.permute(0, 2, 3, 1).contiguous().cpu().numpy()
     return shown
+
+
+def bytes_of(space: Space, z: torch.Tensor) -> npt.NDArray[np.uint8]:
+    """Images as a person sees them, (N, H, W, 3) uint8."""
+    shown: npt.NDArray[np.uint8] = np.rint(rgb(space.pictures(z)) * 255).astype(np.uint8)
+    return shown

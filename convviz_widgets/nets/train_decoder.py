@@ -1,0 +1,161 @@
+"""The command that trains decoders: ``python -m convviz_widgets.nets.train_decoder mini``.
+
+One decoder per layer, all of them in one run, which share the drawings and the network's forward pass; none touches
+another. The loss is the squared error of the picture (Dosovitskiy & Brox 2016, section 3.1). Killed and given again,
+the command goes on where it was. It writes all weights into one file in half precision and, beside it, a card with the
+command line and each decoder's measures on drawings it was not trained on.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import nn
+
+from convviz_widgets.data.mini_broden import MiniBroden
+from convviz_widgets.nets import builtin
+from convviz_widgets.nets.loop import Objective, Recipe, train
+from convviz_widgets.nets.train import HELD_OUT_SEED, drawings, halve, write
+from convviz_widgets.nets.train_generator import activations
+from convviz_widgets.nets.upconvnet import UpconvNet
+
+LAYERS = {
+    "mini": ("relu1", "pool1", "relu2", "pool2", "relu3", "relu4", "relu5", "pool5", "relu6", "relu7", "fc8"),
+}
+"""Of each network that has decoders: what leaves each step of it, after its ReLU and after its pooling."""
+PART = 250  # pictures measured at once
+
+
+def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Trains, measures, writes; gives the card."""
+    options = _parser().parse_args(arguments)
+    layers = tuple(options.layers or LAYERS[options.net])
+    work = Path(options.work or f"runs/{options.net}-decoders")
+    net = builtin.build(options.net)
+    net.module.requires_grad_(requires_grad=False)
+    decoders, losses = _trained(options, net, layers, work)
+    state = halve(decoders)
+    images, targets = drawings(options.held_out, HELD_OUT_SEED, work / "held_out.npz")
+    card = {
+        "command": shlex.join(["python", "-m", "convviz_widgets.nets.train_decoder", *(arguments or sys.argv[1:])]),
+        "layers": {name: _card_of(cast("UpconvNet", decoders[name]), net, name, images, targets) for name in layers},
+        "pixel_error_of_mean": _rounded((images.float().mean(0) - images.float()).abs().mean() / 255),
+        "held_out": MiniBroden(options.held_out, HELD_OUT_SEED).digest,
+        "trained_on": MiniBroden(options.images, options.seed).digest,
+        "losses": [round(loss, 4) for loss in losses],
+        "torch": torch.__version__,
+    }
+    write(Path(options.out), f"{options.net}-decoders", state, card)
+    return card
+
+
+def _trained(
+    options: argparse.Namespace, net: builtin.Builtin, layers: Sequence[str], work: Path
+) -> tuple[nn.ModuleDict, list[float]]:
+    """The decoders by layer, and the sum of their losses in each epoch."""
+    images, _ = drawings(options.images, options.seed, work / "train.npz")
+    with torch.no_grad():
+        sample = activations(net, images[:PART].float() / 255, layers)
+    torch.manual_seed(options.seed)
+    decoders = nn.ModuleDict()
+    for name in layers:
+        decoder = UpconvNet(tuple(sample[name].shape[1:]), (net.channels, net.size, net.size))
+        decoder.set_scale(sample[name])
+        decoders[name] = decoder
+    progress = train(
+        decoders,
+        _objective(net, images, layers),
+        len(images),
+        Recipe(options.epochs, options.batch_size, options.learning_rate, options.weight_decay, options.seed),
+        checkpoint=work / "checkpoint.pt",
+        about=json.dumps(layers),
+        progress=True,
+    )
+    return decoders, progress.losses
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m convviz_widgets.nets.train_decoder", description=__doc__)
+    parser.add_argument("net", choices=list(LAYERS))
+    parser.add_argument("--layers", nargs="*", help="default: " + "; ".join(" ".join(each) for each in LAYERS.values()))
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--images", type=int, default=5000, help="drawings to train on")
+    parser.add_argument("--held-out", type=int, default=600, help="other drawings to measure on")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--weight-decay", type=float, default=1e-3)
+    parser.add_argument("--seed", type=int, default=1, help="also of the drawings; the network was trained on seed 0")
+    parser.add_argument("--work", help="folder for checkpoints and drawings; default: runs/NET-decoders")
+    parser.add_argument("--out", default=str(builtin.FOLDER), help="folder for the weights and their card")
+    return parser
+
+
+def _objective(net: builtin.Builtin, images: torch.Tensor, layers: Sequence[str]) -> Objective:
+    """The decoders' squared errors, added, on batches flipped at random."""
+
+    def objective(decoders: nn.Module, indices: torch.Tensor, randomness: torch.Generator) -> torch.Tensor:
+        flip = torch.rand(len(indices), generator=randomness) < 0.5
+        real = images[indices].float() / 255
+        real = torch.where(flip.view(-1, 1, 1, 1), real.flip(3), real)
+        with torch.no_grad():
+            found = activations(net, real, layers)
+        by_name = cast("nn.ModuleDict", decoders)
+        return torch.stack([(by_name[name](found[name]) - real).square().mean() for name in layers]).sum()
+
+    return objective
+
+
+@torch.no_grad()
+def measure(
+    decoder: nn.Module, net: builtin.Builtin, layer: str, images: torch.Tensor, targets: torch.Tensor
+) -> dict[str, float]:
+    """How good reconstructions of pictures (N, 3, H, W) uint8 from a layer's activations are.
+
+    Returns:
+        ``pixel_error``: mean absolute difference in [0, 1].
+        ``squared_error``: mean squared difference, what is trained for.
+        ``same_class``: share to which the network gives the class that it gives the picture.
+        ``right_class``: share to which it gives the class that was drawn.
+    """
+    last = list(dict(net.module.named_children()))[-1]
+    found: dict[str, list[torch.Tensor]] = {
+        "pixel_error": [],
+        "squared_error": [],
+        "same_class": [],
+        "right_class": [],
+    }
+    for part, wanted in zip(torch.split(images, PART), torch.split(targets, PART), strict=True):
+        real = part.float() / 255
+        answers = activations(net, real, (layer, last))
+        made = decoder(answers[layer])
+        seen = activations(net, made, (last,))[last].argmax(1)
+        found["pixel_error"].append((made - real).abs().mean((1, 2, 3)))
+        found["squared_error"].append((made - real).square().mean((1, 2, 3)))
+        found["same_class"].append((seen == answers[last].argmax(1)).float())
+        found["right_class"].append((seen == wanted).float())
+    return {name: _rounded(torch.cat(each).mean()) for name, each in found.items()}
+
+
+def _card_of(
+    decoder: UpconvNet, net: builtin.Builtin, layer: str, images: torch.Tensor, targets: torch.Tensor
+) -> dict[str, Any]:
+    return {
+        "shape": list(decoder.shape),
+        **measure(decoder.eval(), net, layer, images, targets),
+        "parameters": sum(each.numel() for each in decoder.parameters()),
+    }
+
+
+def _rounded(value: torch.Tensor) -> float:
+    return round(float(value), 4)
+
+
+if __name__ == "__main__":
+    card = main()
+    for name, about in card["layers"].items():
+        sys.stdout.write(f"{name}: pixel error {about['pixel_error']:.3f}, same class {about['same_class']:.1%}\n")
