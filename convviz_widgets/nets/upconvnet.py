@@ -54,13 +54,15 @@ class UpconvNet(nn.Module):
                 f"Activations of shape {tuple(shape)} cannot be decoded. Accepted: maps (K, h, w), or a vector (K,); "
                 "`lens.layers` lists what each layer gives."
             )
-        self.shape, self.picture_shape = tuple(shape), tuple(picture)
+        self.shape, self.picture_shape, self.widths = tuple(shape), tuple(picture), tuple(widths)
         self.register_buffer("centre", torch.zeros(shape[0]))
         self.register_buffer("scale", torch.ones(shape[0]))
         size = picture[1:]
-        start, doublings = (shape[1:], _doublings(shape[1:], size)) if len(shape) == 3 else _start(size)
+        vector = len(shape) == 1 or shape[1:] == (1, 1)
+        start, doublings = _start(size) if vector else (shape[1:], _doublings(shape[1:], size))
         channels = [widths[min(level, len(widths)) - 1] for level in range(max(doublings, 1), 0, -1)]
-        spread = _spread(shape[0], start) if len(shape) == 1 else ()
+        self._spreads = vector
+        spread = _spread(shape[0], start) if vector else ()
         before = START_CHANNELS if spread else shape[0]
         first = nn.Conv2d(before, channels[0], 3, padding=1, bias=False)
         self.entry = nn.Sequential(*spread, first, *_normed(channels[0]))
@@ -86,6 +88,7 @@ class UpconvNet(nn.Module):
             )
         along = (-1, *(1 for _ in self.shape[1:]))
         levelled = (activations - self.centre.view(along)) / self.scale.view(along)
+        levelled = levelled.flatten(1) if self._spreads else levelled
         waves: torch.Tensor = self.paint(self.up(self.entry(levelled)))
         if tuple(waves.shape[-2:]) != self.picture_shape[1:]:
             waves = functional.interpolate(waves, self.picture_shape[1:], mode="bilinear", align_corners=False)

@@ -8,10 +8,11 @@ import numpy.typing as npt
 import torch
 
 from convviz_widgets.core.step import Step
+from convviz_widgets.lens.canvas.gradient import level, peaks
 from convviz_widgets.lens.canvas.parametrizations import Parametrization
 from convviz_widgets.lens.canvas.space import bytes_of
 from convviz_widgets.methods.activation_maximization import regularizers, transforms
-from convviz_widgets.methods.activation_maximization.goals import Goals, level, peaks
+from convviz_widgets.methods.activation_maximization.goals import Goals
 from convviz_widgets.methods.activation_maximization.recipes import Recipe
 from convviz_widgets.methods.activation_maximization.settings import Settings
 

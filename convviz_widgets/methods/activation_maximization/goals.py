@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from convviz_widgets.core.errors import UnsupportedModel
+from convviz_widgets.lens.canvas.gradient import peaks
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.rules import relu_rule
 from convviz_widgets.methods.activation_maximization.objectives import Activations, Diversity, Objective
@@ -90,18 +91,6 @@ class Goals:
                 spread = Diversity(layer).value({layer: activations[layer][places]})
                 term = term.index_add(0, torch.tensor(places, device=term.device), spread)
         return self.diversity * values.detach().abs() * term
-
-
-def peaks(gradient: torch.Tensor) -> torch.Tensor:
-    """The largest magnitude of each image's gradient, (N,); NaN where there is any."""
-    return gradient.abs().amax((1, 2, 3))
-
-
-def level(gradient: torch.Tensor) -> torch.Tensor:
-    """The gradient with a root mean square of 1 per image; zeros stay zeros, and tiny ones do not vanish in squares."""
-    tiny = torch.finfo(gradient.dtype).tiny
-    shaped = gradient / peaks(gradient).clamp(min=tiny).view(-1, 1, 1, 1)
-    return shaped / shaped.square().mean((1, 2, 3), keepdim=True).sqrt().clamp(min=tiny)
 
 
 def numbered(objectives: Sequence[Objective]) -> list[int]:

@@ -1,0 +1,106 @@
+"""A trained decoder with the layer that it belongs to."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from convviz_widgets.core.errors import BadValue, MissingFile
+from convviz_widgets.lens.device import on_device
+from convviz_widgets.lens.lens import Lens
+from convviz_widgets.nets import decoders as shipped
+from convviz_widgets.nets.loop import write_atomically
+from convviz_widgets.nets.upconvnet import UpconvNet
+
+
+@dataclass(frozen=True, eq=False)
+class Decoder:
+    """What tells pictures from the answers of one layer of one network.
+
+    Args:
+        net: the trained network, in evaluation mode.
+        layer: name of the layer.
+        fingerprint: of the weights of the network whose layer it is; "" for what ships.
+        losses: mean squared error of each epoch of its training.
+    """
+
+    net: UpconvNet
+    layer: str
+    fingerprint: str = ""
+    losses: tuple[float, ...] = ()
+
+    @torch.inference_mode(mode=False)
+    @torch.no_grad()
+    def decode(self, activations: torch.Tensor) -> torch.Tensor:
+        """Pictures (N, C, H, W) in [0, 1] of what the layer answered, (N, K, h, w) or (N, K).
+
+        Raises:
+            BadValue: answers of another shape, as to a picture of another size.
+        """
+        return self.net(activations.to(self.net.centre.device).float())  # type: ignore[no-any-return]
+
+    @classmethod
+    def shipped(cls, lens: Lens, layer: str) -> Self:
+        """The decoder that ships for a layer of a built-in network.
+
+        Example:
+            >>> Decoder.shipped(Lens.load("mini"), "pool5").layer
+            'pool5'
+
+        Raises:
+            UnknownName: none does; `train_decoder` makes one.
+        """
+        return cls(on_device(shipped.load(lens.name, layer), lens.device), layer)  # type: ignore[arg-type]
+
+    def save(self, file: str | os.PathLike[str]) -> Path:
+        """Writes the decoder to a file, whole or not at all."""
+        state: dict[str, Any] = {
+            "layer": self.layer,
+            "fingerprint": self.fingerprint,
+            "losses": list(self.losses),
+            "shape": list(self.net.shape),
+            "picture": list(self.net.picture_shape),
+            "widths": list(self.net.widths),
+            "state": self.net.state_dict(),
+        }
+        path = Path(file)
+        write_atomically(path, lambda beside: torch.save(state, beside))
+        return path
+
+    @classmethod
+    def load(cls, file: str | os.PathLike[str]) -> Self:
+        """Reads what `save` wrote; onto the CPU.
+
+        Raises:
+            MissingFile: there is no such file.
+            BadValue: it is not that of a decoder.
+        """
+        if not Path(file).exists():
+            raise MissingFile(f"There is no file {os.fspath(file)!r}. Accepted: what `Decoder.save` wrote.")
+        try:
+            saved = torch.load(file, map_location="cpu", weights_only=True)
+            net = UpconvNet(tuple(saved["shape"]), tuple(saved["picture"]), tuple(saved["widths"]))
+            net.load_state_dict(saved["state"])
+        except Exception as error:
+            raise BadValue(
+                f"{os.fspath(file)!r} is not a decoder: {type(error).__name__}: {error}. Accepted: what `Decoder.save` "
+                "wrote."
+            ) from error
+        net.eval().requires_grad_(requires_grad=False)
+        return cls(net, saved["layer"], saved["fingerprint"], tuple(saved["losses"]))
+
+    def check(self, lens: Lens, layer: str) -> None:
+        """Whether it belongs to this layer of this network.
+
+        Raises:
+            BadValue: it belongs to another.
+        """
+        if self.layer != layer:
+            raise BadValue(f"This decoder is for the layer {self.layer!r}; given: {layer!r}. Train one for it.")
+        if self.fingerprint and self.fingerprint != lens.fingerprint:
+            raise BadValue(
+                f"This decoder was trained for other weights ({self.fingerprint[:12]}) than those of {lens.name} "
+                f"({lens.fingerprint[:12]}). Train it again: train_decoder(lens, {layer!r}, images)."
+            )

@@ -1,0 +1,142 @@
+"""The knobs of inversion, and the named recipes that set them.
+
+Lengths and weights are in units of the picture's standard deviation, as the network's normalisation gives it; the
+penalties are means over the image's numbers and stand beside an error that is 1 for an image that answers nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, Literal, get_type_hints
+
+from convviz_widgets.core.errors import BadType, BadValue, unknown_name
+from convviz_widgets.core.knob import Knob
+
+Count = Annotated[int | None, Knob(1, 4096, "log", help="how often the image is changed")]
+StepSize = Annotated[float | None, Knob(1e-3, 1, "log", help="how far the first steps go; they shrink towards the end")]
+TotalVariation = Annotated[
+    float | None, Knob(0, 1, help="penalty on differences of neighbours (2-norm): makes smooth areas")
+]
+AlphaNorm = Annotated[float | None, Knob(0, 1, help="penalty on extreme values (6-norm): keeps the contrast in bounds")]
+Jitter = Annotated[int | None, Knob(0, 16, unit="px", help="random shift before each step")]
+
+Descent = Literal["momentum", "adam"]
+DESCENTS: tuple[Descent, ...] = ("momentum", "adam")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A value for every knob. What is 0 is off."""
+
+    steps: Count = 200
+    step_size: StepSize = 0.05
+    total_variation: TotalVariation = 0.0
+    alpha_norm: AlphaNorm = 0.0
+    jitter: Jitter = 0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named way to tell a picture from a layer's answer.
+
+    Args:
+        name: what it is called.
+        summary: what it is known for, in one sentence without a full stop.
+        source: author and year.
+        parametrization: how the image is written down; "decoder" where none is optimised.
+        descent: how it goes downhill.
+        settings: a value for every knob.
+    """
+
+    name: str
+    summary: str
+    source: str
+    parametrization: Literal["pixels", "fourier", "decoder"]
+    descent: Descent
+    settings: Settings
+
+    @property
+    def knobs(self) -> dict[str, float | None]:
+        """Name to value of every knob; none where nothing is optimised."""
+        if self.parametrization == "decoder":
+            return {}
+        return {each.name: getattr(self.settings, each.name) for each in fields(self.settings)}
+
+
+_ALL = (
+    Recipe(
+        "mahendran",
+        "Downhill from noise, held back by total variation and bounded intensity",
+        "Mahendran & Vedaldi 2015, section 3",
+        "pixels",
+        "momentum",
+        Settings(steps=200, step_size=0.05, total_variation=0.02, alpha_norm=0.02),
+    ),
+    Recipe(
+        "fourier",
+        "The same in decorrelated frequencies and colours, by Adam: large shapes first",
+        "Mahendran & Vedaldi 2015; Olah, Mordvintsev & Schubert 2017",
+        "fourier",
+        "adam",
+        Settings(steps=200, step_size=0.05, total_variation=0.005),
+    ),
+    Recipe(
+        "decoder",
+        "A trained decoder tells the mean of all pictures with this answer, at once",
+        "Dosovitskiy & Brox 2016, section 3",
+        "decoder",
+        "adam",
+        Settings(),
+    ),
+)
+RECIPES: Mapping[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
+"""The recipes by name."""
+
+
+def chosen(recipe: str, descent: str | None, changes: Mapping[str, Any]) -> Recipe:
+    """The recipe of that name, with what was chosen otherwise.
+
+    Raises:
+        UnknownName: a wrong recipe or descent; lists the nearest.
+        BadValue: a knob out of range, or given for a decoder, which has none.
+        BadType: a knob that is not a number.
+    """
+    if recipe not in RECIPES:
+        raise unknown_name("recipe", recipe, RECIPES)
+    found = RECIPES[recipe]
+    given = dict(changes) if descent is None else {"descent": descent, **changes}
+    if found.parametrization == "decoder" and given:
+        raise BadValue(
+            f"{', '.join(given)} cannot be set for the recipe 'decoder': nothing is optimised. Leave it out, or take "
+            "the recipe 'mahendran' or 'fourier'."
+        )
+    if descent is not None and descent not in DESCENTS:
+        raise unknown_name("descent", descent, DESCENTS)
+    settings = replace(found.settings, **{name: checked(name, value) for name, value in changes.items()})
+    return replace(found, settings=settings, descent=descent or found.descent)  # type: ignore[arg-type]
+
+
+def checked(name: str, value: Any) -> Any:
+    """The value of a knob, of the knob's type.
+
+    Raises:
+        BadValue: out of range.
+        BadType: not a number, or a fraction where a whole number is wanted.
+    """
+    kind, knob = KNOBS[name]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or (kind is int and value != int(value)):
+        wanted = "a whole number" if kind is int else "a number"
+        raise BadType(f"{name}={value!r} cannot be set. Accepted: {wanted} from {knob.low:g} to {knob.high:g}.")
+    return knob.check(name, kind(value))
+
+
+def _knobs() -> dict[str, tuple[type, Knob]]:
+    found = {}
+    for name, hint in get_type_hints(Settings, include_extras=True).items():
+        kind = next(each for each in hint.__origin__.__args__ if each is not type(None))
+        found[name] = (kind, hint.__metadata__[0])
+    return found
+
+
+KNOBS: Mapping[str, tuple[type, Knob]] = _knobs()
+"""Name to the type (int or float) and the range of each knob."""
