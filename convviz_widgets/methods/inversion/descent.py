@@ -114,7 +114,7 @@ class Descent:
         prepared = space.prepared(z.roll(shift, (-2, -1)))
         each = len(z) // len(self._codes)
         misfits, gradients = [], []
-        for code, part in zip(self._codes, prepared.split(each), strict=True):
+        for code, part in zip(self._codes, torch.split(prepared, each), strict=True):
             seen = part.contiguous(memory_format=torch.channels_last).requires_grad_()
             misfit = code.misfit(self._lens.record(seen, [code.layer], grad=True)[code.layer])
             misfits.append(misfit.detach())

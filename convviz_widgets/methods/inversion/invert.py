@@ -178,15 +178,15 @@ def _written(
 def _losses(lens: Lens, space: Space, codes: Sequence[Code], z: torch.Tensor) -> np.ndarray[Any, Any]:
     """The misfit of each image as a person gets it: within black and white, without shift."""
     prepared = space.prepared(space.of_pictures(space.pictures(z)))
-    parts = prepared.split(len(z) // len(codes))
+    parts = torch.split(prepared, len(z) // len(codes))
     found = [code.misfit(lens.record(part, [code.layer])[code.layer]) for code, part in zip(codes, parts, strict=True)]
     losses: np.ndarray[Any, Any] = torch.cat(found).float().cpu().numpy()
     return losses
 
 
 def _names(lens: Lens, given: str | Layer | Sequence[str | Layer]) -> tuple[str, ...]:
-    several = given if _is_several(given) else (given,)
-    names = tuple(lens.layers[each.name if isinstance(each, Layer) else each].name for each in several)  # type: ignore[union-attr]
+    several: Any = given if _is_several(given) else (given,)
+    names = tuple(lens.layers[each.name if isinstance(each, Layer) else each].name for each in several)
     if not names:
         raise BadValue("No layer was given: the list is empty. `lens.layers` lists them all.")
     if len(set(names)) < len(names):

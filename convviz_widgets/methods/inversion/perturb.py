@@ -183,7 +183,8 @@ def _quantise(code: torch.Tensor, call: _Call) -> torch.Tensor:
     low, high = rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)
     step = (high - low) / (2 ** int(call.strength) - 1)
     level = torch.where(step > 0, (rows - low) / step, torch.zeros_like(rows)).round()
-    return (low + level * step).view_as(code)
+    rounded: torch.Tensor = (low + level * step).view_as(code)
+    return rounded
 
 
 _Done = Callable[[torch.Tensor, _Call], torch.Tensor]

@@ -112,7 +112,7 @@ def chosen(recipe: str, descent: str | None, changes: Mapping[str, Any]) -> Reci
     if descent is not None and descent not in DESCENTS:
         raise unknown_name("descent", descent, DESCENTS)
     settings = replace(found.settings, **{name: checked(name, value) for name, value in changes.items()})
-    return replace(found, settings=settings, descent=descent or found.descent)  # type: ignore[arg-type]
+    return replace(found, settings=settings, descent=descent or found.descent)
 
 
 def checked(name: str, value: Any) -> Any:
