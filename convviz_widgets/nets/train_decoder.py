@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m convviz_widgets.nets.train_decoder", description=__doc__)
     parser.add_argument("net", choices=list(LAYERS))
     parser.add_argument("--layers", nargs="*", help="default: " + "; ".join(" ".join(each) for each in LAYERS.values()))
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--images", type=int, default=5000, help="drawings to train on")
     parser.add_argument("--held-out", type=int, default=600, help="other drawings to measure on")
     parser.add_argument("--batch-size", type=int, default=8)

@@ -14,7 +14,7 @@ from convviz_widgets.core.knob import Knob
 Count = Annotated[int | None, Knob(1, 4096, "log", help="how often the image is changed")]
 StepSize = Annotated[float | None, Knob(1e-3, 1, "log", help="how far the first steps go; they shrink towards the end")]
 TotalVariation = Annotated[
-    float | None, Knob(0, 1, help="penalty on differences of neighbours (2-norm): makes smooth areas")
+    float | None, Knob(0, 10, help="penalty on differences of neighbours (2-norm): makes smooth areas")
 ]
 AlphaNorm = Annotated[float | None, Knob(0, 1, help="penalty on extreme values (6-norm): keeps the contrast in bounds")]
 Jitter = Annotated[int | None, Knob(0, 16, unit="px", help="random shift before each step")]
@@ -69,7 +69,7 @@ _ALL = (
         "Mahendran & Vedaldi 2015, section 3",
         "pixels",
         "momentum",
-        Settings(steps=200, step_size=0.05, total_variation=0.02, alpha_norm=0.02),
+        Settings(steps=200, step_size=0.03, total_variation=0.3, alpha_norm=0.02),
     ),
     Recipe(
         "fourier",
@@ -77,7 +77,7 @@ _ALL = (
         "Mahendran & Vedaldi 2015; Olah, Mordvintsev & Schubert 2017",
         "fourier",
         "adam",
-        Settings(steps=200, step_size=0.05, total_variation=0.005),
+        Settings(steps=200, step_size=0.15, total_variation=0.3),
     ),
     Recipe(
         "decoder",
