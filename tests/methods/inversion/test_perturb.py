@@ -39,9 +39,7 @@ def test_the_norm_of_each_code_stays_unless_nothing_is_left(
 
 @settings(max_examples=30, deadline=None)
 @given(shape=SHAPES, seed=st.integers(0, 50), rectified=st.booleans())
-def test_binarised_codes_have_their_signs_and_one_magnitude(
-    shape: tuple[int, ...], seed: int, rectified: bool
-) -> None:
+def test_binarised_codes_have_their_signs_and_one_magnitude(shape: tuple[int, ...], seed: int, rectified: bool) -> None:
     code = codes(shape, seed, rectified=rectified)
     for one, was in zip(Perturbation("binarise")(code), code, strict=True):
         assert torch.equal(one.sign(), was.sign())

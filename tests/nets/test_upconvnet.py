@@ -1,0 +1,136 @@
+"""A decoder fits any layer, scales what it gets, and the trained ones that ship tell pictures."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from convviz_widgets.core.errors import BadValue, MissingFile, UnknownName, UnsupportedModel
+from convviz_widgets.nets import builtin, decoders, train_decoder
+from convviz_widgets.nets.loop import Objective
+from convviz_widgets.nets.train_decoder import main, measure
+from convviz_widgets.nets.upconvnet import UpconvNet
+
+TINY = ["mini", "--layers", "pool2", "fc8", "--epochs", "2", "--images", "16", "--held-out", "8", "--batch-size", "8"]
+
+SIDES = st.integers(1, 40)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    shape=st.one_of(st.tuples(st.integers(1, 9)), st.tuples(st.integers(1, 9), SIDES, SIDES)),
+    picture=st.tuples(st.sampled_from([1, 3, 4]), st.integers(4, 40), st.integers(4, 40)),
+)
+def test_any_map_and_any_vector_becomes_a_picture_of_the_right_size(
+    shape: tuple[int, ...], picture: tuple[int, int, int]
+) -> None:
+    net = UpconvNet(shape, picture, widths=(6, 8)).eval()
+    told = net(torch.randn((2, *shape), generator=torch.Generator().manual_seed(0)))
+    assert told.shape == (2, *picture)
+    assert 0 <= float(told.detach().min()) <= float(told.detach().max()) <= 1
+
+
+def test_every_part_of_it_learns() -> None:
+    for shape in ((5,), (5, 6, 6), (5, 24, 24), (5, 1, 1)):
+        net = UpconvNet(shape, (3, 24, 24))
+        net(torch.randn(3, *shape)).square().mean().backward()
+        assert all(each.grad is not None and float(each.grad.abs().sum()) > 0 for each in net.parameters()), shape
+
+
+def test_the_scale_is_that_of_the_channels_and_dead_ones_are_not_blown_up() -> None:
+    activations = torch.randn(40, 3, 5, 5) * torch.tensor([2.0, 30.0, 0.0]).view(3, 1, 1) + 7
+    net = UpconvNet((3, 5, 5), (3, 10, 10))
+    net.set_scale(activations)
+    assert torch.allclose(net.centre, activations.mean((0, 2, 3)), rtol=1e-4)
+    assert torch.allclose(net.scale[:2], activations.std((0, 2, 3))[:2], rtol=1e-2)
+    assert float(net.scale[2]) > 0
+    scaled, plain = UpconvNet((3, 5, 5), (3, 10, 10)).eval(), None
+    scaled.load_state_dict(net.state_dict())
+    plain = scaled(activations[:2])
+    scaled.centre.zero_()
+    scaled.scale.fill_(1)
+    levelled = (activations[:2] - net.centre.view(3, 1, 1)) / net.scale.view(3, 1, 1)
+    assert torch.allclose(scaled(levelled), plain, atol=1e-5)
+    net.set_scale(torch.zeros(4, 3, 5, 5))
+    assert bool((net.scale == 1).all())
+
+
+def test_wrong_shapes_are_told() -> None:
+    with pytest.raises(UnsupportedModel, match=r"\(16, 8\).*maps \(K, h, w\), or a vector"):
+        UpconvNet((16, 8), (3, 32, 32))
+    with pytest.raises(BadValue, match=r"\(N, 4, 8, 8\); given: \(2, 4, 9, 9\).*32 by 32.*another size"):
+        UpconvNet((4, 8, 8), (3, 32, 32))(torch.zeros(2, 4, 9, 9))
+
+
+def test_the_training_command_goes_on_after_a_kill_and_ends_with_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(folder: str) -> list[str]:
+        return [*TINY, "--work", str(tmp_path / folder / "work"), "--out", str(tmp_path / folder / "out")]
+
+    card = main(command("whole"))
+    assert json.loads((tmp_path / "whole" / "out" / "mini-decoders.json").read_text()) == card
+    assert list(card["layers"]) == ["pool2", "fc8"]
+    assert card["layers"]["fc8"]["shape"] == [14]
+
+    real, calls = train_decoder._objective, iter(range(100))
+
+    def killed_in_the_second_epoch(*arguments: object) -> Objective:
+        inner = real(*arguments)  # type: ignore[arg-type]
+
+        def objective(model: nn.Module, indices: torch.Tensor, randomness: torch.Generator) -> torch.Tensor:
+            if next(calls) == 3:
+                raise KeyboardInterrupt
+            return inner(model, indices, randomness)
+
+        return objective
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train_decoder, "_objective", killed_in_the_second_epoch)
+        with pytest.raises(KeyboardInterrupt):
+            main(command("killed"))
+    assert not (tmp_path / "killed" / "out").exists()
+    main(command("killed"))
+    files = [tmp_path / folder / "out" / "mini-decoders.safetensors" for folder in ("whole", "killed")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+    monkeypatch.setattr(decoders, "FOLDER", tmp_path / "whole" / "out")
+    assert decoders.layers("mini") == ("pool2", "fc8")
+    assert decoders.load("mini", "fc8")(torch.zeros(1, 14)).shape == (1, 3, 96, 96)
+    with pytest.raises(UnknownName, match="'pool2'"):
+        decoders.load("mini", "pool3")
+
+
+class Perfect(nn.Module):
+    """Gives back the pictures, shifted by a shade."""
+
+    def __init__(self, images: torch.Tensor, shade: float) -> None:
+        super().__init__()
+        self.images, self.shade = images, shade
+
+    def forward(self, _: torch.Tensor) -> torch.Tensor:
+        return self.images.float() / 255 + self.shade
+
+
+def test_the_measures_of_a_decoder_that_is_off_by_a_shade() -> None:
+    net = builtin.build("mini")
+    images = torch.randint(0, 200, (6, 3, 96, 96), dtype=torch.uint8)
+    found = measure(Perfect(images, 0.0), net, "pool2", images, torch.zeros(6, dtype=torch.long))
+    assert found["pixel_error"] == found["squared_error"] == 0
+    assert found["same_class"] == 1
+    off = measure(Perfect(images, 0.1), net, "pool2", images, torch.zeros(6, dtype=torch.long))
+    assert off["pixel_error"] == pytest.approx(0.1, abs=1e-3)
+    assert off["squared_error"] == pytest.approx(0.01, abs=1e-3)
+
+
+def test_lost_files_and_networks_without_decoders_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert decoders.layers("resnet18") == ()
+    with pytest.raises(UnknownName, match=r"'mini'.*`train_decoder`"):
+        decoders.card("resnet18")
+    monkeypatch.setattr(decoders, "FOLDER", tmp_path)
+    with pytest.raises(MissingFile, match=r"train_decoder mini"):
+        decoders.card("mini")
