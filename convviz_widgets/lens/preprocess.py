@@ -75,7 +75,7 @@ class Preprocess:
 
     def _transformed(self, transform: Callable[[Any], Any], decoded: Decoded) -> Any:
         """What the transform makes of a Pillow picture; one that takes tensors alone gets a tensor."""
-        if self._takes_tensors or len(_bands(decoded)) not in (1, 3):
+        if self.takes_tensors or len(_bands(decoded)) not in (1, 3):
             return transform(decoded)
         given = _to_pillow(decoded) if isinstance(decoded, torch.Tensor) else decoded
         try:
@@ -123,7 +123,8 @@ class Preprocess:
         return (int(shapes[0][0]), int(shapes[0][1])) if shapes[0] == shapes[1] else None
 
     @property
-    def _takes_tensors(self) -> bool:
+    def takes_tensors(self) -> bool:
+        """Whether the transform is known to take float tensors, without rounding."""
         return isinstance(self.transform, ResizeCropNormalize) or hasattr(self.transform, "crop_size")
 
     def _with_channels(self, image: Decoded) -> Decoded:

@@ -18,7 +18,8 @@ class Result(ABC):
     """The root of every result: a frozen dataclass of numpy arrays with its provenance.
 
     A subclass is written with ``@dataclass(frozen=True)`` and says how it is drawn: `figure`, and `picture` where a
-    still one is possible. Its arrays are read-only; results are equal when all their fields are, NaN included. A
+    still one is possible. Its arrays are read-only; results are equal when all their fields are, NaN included
+    (but for those declared with ``compare=False``). A
     subclass that has its own ``__post_init__`` calls this one.
 
     Example:
@@ -123,7 +124,7 @@ class Result(ABC):
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(_same(getattr(self, each.name), getattr(other, each.name)) for each in fields(self))
+        return all(_same(getattr(self, each.name), getattr(other, each.name)) for each in fields(self) if each.compare)
 
     def __hash__(self) -> int:
         return hash((type(self), self.provenance))

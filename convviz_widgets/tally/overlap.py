@@ -34,6 +34,11 @@ class Overlap:
         self._active: npt.NDArray[np.int64] | None = None  # (K, categories)
         self._labelled: npt.NDArray[np.int64] = np.zeros(len(self.concepts), dtype=np.int64)
 
+    @property
+    def settings(self) -> dict[str, list[str]]:
+        """The concepts, each with its category."""
+        return {"concepts": [f"{id_}: {name}" for id_, name in zip(self.concepts, self.category_of, strict=True)]}
+
     def add(self, masks: torch.Tensor, labels: Mapping[str, torch.Tensor]) -> None:
         """Counts a batch.
 
@@ -62,7 +67,14 @@ class Overlap:
         if other.concepts != self.concepts or other.category_of != self.category_of:
             raise BadValue("Overlaps with different concepts cannot be merged.")
         if other._shared is not None and other._active is not None:
-            self._take(other._shared, other._active, other._labelled)
+            self.take(other._shared, other._active, other._labelled)
+
+    def take(
+        self, shared: npt.NDArray[np.int64], active: npt.NDArray[np.int64], labelled: npt.NDArray[np.int64]
+    ) -> None:
+        """Takes in counts that were made elsewhere, of other images; see `counts` for their shapes."""
+        self._shared, self._active = added(self._shared, shared), added(self._active, active)
+        self._labelled = self._labelled + labelled
 
     def value(self) -> npt.NDArray[np.float64]:
         """Intersection over union, (K, concepts); 0 where the union is empty."""
@@ -99,16 +111,10 @@ class Overlap:
         active[:, category] = mask.sum(1).round().to(torch.int64).cpu().numpy()
         labelled = np.zeros(len(self.concepts), dtype=np.int64)
         labelled[columns] = there.sum(1).round().to(torch.int64).cpu().numpy()
-        self._take(shared, active, labelled)
+        self.take(shared, active, labelled)
 
     def _columns_of(self, concepts: Sequence[int]) -> list[int]:
         unknown = [concept for concept in concepts if concept not in self._columns]
         if unknown:
             raise BadValue(f"The labels {unknown[:5]} are not among the concepts {list(self.concepts[:5])}...")
         return [self._columns[concept] for concept in concepts]
-
-    def _take(
-        self, shared: npt.NDArray[np.int64], active: npt.NDArray[np.int64], labelled: npt.NDArray[np.int64]
-    ) -> None:
-        self._shared, self._active = added(self._shared, shared), added(self._active, active)
-        self._labelled = self._labelled + labelled

@@ -90,7 +90,7 @@ def scan(
     began = saved = time.monotonic()
     first = done
     for batch in batches(lens, images, size=batch_size, start=done):
-        for indices, prepared in batch.groups:
+        for indices, prepared, _ in batch.groups:
             for name, activations in lens.record(prepared, names).items():
                 for tally in counted[name].values():
                     tally.add(activations, indices)

@@ -1,0 +1,1 @@
+"""What each unit of a layer stands for, from pictures with labelled pixels."""

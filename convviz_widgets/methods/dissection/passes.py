@@ -1,0 +1,289 @@
+"""The two passes over a labelled dataset: first each unit's threshold, then the pixels it shares with each concept.
+
+Maps of the first pictures are kept between the passes as far as memory allows, so that those pictures run once only;
+the others run again, in the same batches, with the same bits.
+"""
+
+import os
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.step import Step, Steps
+from convviz_widgets.lens.layers import Layer
+from convviz_widgets.lens.lens import Lens
+from convviz_widgets.methods.dissection.cells import count
+from convviz_widgets.methods.dissection.samples import Samples
+from convviz_widgets.methods.dissection.upsampling import Axis, axes
+from convviz_widgets.tally import checkpoint as file_of
+from convviz_widgets.tally.feed import Group, Skipped, batches
+from convviz_widgets.tally.overlap import Overlap
+from convviz_widgets.tally.quantile import Quantile
+from convviz_widgets.tally.top_k import TopK
+
+SECONDS_BETWEEN_CHECKPOINTS = 20.0
+Maps = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """Maps that are looked at: those of a layer, or those turned into another basis.
+
+    Args:
+        name: of the probe.
+        layer: where the maps come from.
+        basis: (K, K); row u holds the weights of the layer's maps in map u of the probe. None: the maps themselves.
+    """
+
+    name: str
+    layer: Layer
+    basis: npt.NDArray[np.float32] | None = None
+
+    def of(self, recorded: Maps) -> torch.Tensor:
+        """(N, K, h, w); a vector has one position."""
+        answers = recorded[self.layer.name].float()
+        if self.basis is not None:
+            answers = torch.tensordot(answers, torch.from_numpy(self.basis).to(answers.device).T, dims=([1], [0]))
+            answers = answers.movedim(-1, 1).contiguous()
+        return answers if answers.ndim == 4 else answers.reshape(*answers.shape[:2], 1, -1)
+
+
+@dataclass
+class Tallies:
+    """What is counted of one probe."""
+
+    quantile: Quantile
+    top: TopK
+    overlap: Overlap
+
+    def named(self) -> dict[str, Any]:
+        """By name, for a checkpoint."""
+        return {"quantile": self.quantile, "top": self.top, "overlap": self.overlap}
+
+
+@dataclass
+class Work:
+    """What is to be counted, and how.
+
+    Args:
+        lens: the network.
+        samples: the dataset, read for it.
+        probes: what is looked at.
+        quantile: share of positions above the threshold.
+        batch_size: pictures per forward pass.
+        top: pictures kept per unit.
+    """
+
+    lens: Lens
+    samples: Samples
+    probes: Sequence[Probe]
+    quantile: float
+    batch_size: int
+    top: int
+    _axes: dict[Any, tuple[Axis, Axis]] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.samples.dataset)
+
+    def fresh(self) -> dict[str, Tallies]:
+        """Tallies that have counted nothing."""
+        category_of = {concept.id: str(concept.category) for concept in self.samples.concepts}
+        return {probe.name: Tallies(Quantile(), TopK(self.top), Overlap(category_of)) for probe in self.probes}
+
+    def batches(self, start: int, stop: int | None = None) -> Iterator[Any]:
+        """The samples from a place on."""
+        return batches(
+            self.lens, self.samples.dataset, size=self.batch_size, start=start, stop=stop, read=self.samples.read
+        )
+
+    def maps(self, group: Group) -> Maps:
+        """The maps of a group of pictures, by layer."""
+        return self.lens.record(group.prepared, dict.fromkeys(probe.layer.name for probe in self.probes))
+
+    def first(self, tallies: dict[str, Tallies], group: Group, maps: Maps) -> None:
+        """Counts a group for the thresholds."""
+        for probe in self.probes:
+            seen = probe.of(maps)
+            tallies[probe.name].quantile.add(seen, group.indices)
+            tallies[probe.name].top.add(seen, group.indices)
+
+    def second(
+        self, tallies: dict[str, Tallies], thresholds: dict[str, npt.NDArray[np.float32]], group: Group, maps: Maps
+    ) -> None:
+        """Counts a group for the overlaps."""
+        deepest = max(each.columns.shape[1] for each in group.beside)
+        columns = [np.pad(each.columns, ((0, 0), (0, deepest - each.columns.shape[1]))) for each in group.beside]
+        device = group.prepared.device
+        labels = torch.from_numpy(np.stack(columns)).to(device)
+        known = torch.from_numpy(np.stack([each.known for each in group.beside])).to(device)
+        labelled = np.sum([each.count for each in group.beside], axis=0, dtype=np.int64)
+        grid = group.beside[0].grid
+        for probe in self.probes:
+            seen = probe.of(maps)
+            key = (probe.layer.name, tuple(seen.shape[2:]), tuple(group.prepared.shape[2:]), grid)
+            if key not in self._axes:
+                self._axes[key] = axes(probe.layer, *key[1:])
+            shared, active = count(
+                seen,
+                torch.from_numpy(thresholds[probe.name]).to(device),
+                self._axes[key],
+                labels,
+                known,
+                len(self.samples.concepts),
+            )
+            tallies[probe.name].overlap.take(shared, active, labelled)
+
+
+@dataclass
+class Kept:
+    """Groups of the first pictures with their maps, as many as fit.
+
+    Args:
+        room: bytes that may still be taken.
+    """
+
+    room: int
+    groups: list[tuple[Group, Maps]] = field(default_factory=list)
+    stop: int = 0
+
+    def take(self, batch: Any, recorded: list[Maps]) -> None:
+        """Keeps a batch if it follows on what is kept and fits."""
+        size = sum(tensor.nbytes for maps in recorded for tensor in maps.values())
+        size += sum(each.columns.nbytes for group in batch.groups for each in group.beside)
+        if size > self.room:
+            self.room = 0
+            return
+        self.room -= size
+        self.stop = batch.stop
+        for group, maps in zip(batch.groups, recorded, strict=True):
+            self.groups.append((group._replace(prepared=group.prepared[:, :0]), maps))
+
+
+@dataclass
+class Counted:
+    """What the passes found."""
+
+    tallies: dict[str, Tallies]
+    thresholds: dict[str, npt.NDArray[np.float32]]
+    count: int
+    skipped: tuple[Skipped, ...]
+
+
+class Progress:
+    """How fast the work goes and how long it will take."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self.total, self.first, self.began = total, done, time.monotonic()
+
+    def step(self, done: int, label: str) -> Step:
+        """After so many pictures, counted over both passes."""
+        passed = max(time.monotonic() - self.began, 1e-9)
+        pace = (done - self.first) / passed
+        left = (self.total - done) / pace if pace > 0 else 0.0
+        told = f"{left:.0f} s" if left < 90 else f"{left / 60:.0f} min" if left < 5400 else f"{left / 3600:.1f} h"
+        return Step(done, self.total, label=f"{label}, {pace:.0f} pictures/s, {told} left")
+
+
+class Book:
+    """A checkpoint that is written now and then; a disk that is full does not end the work."""
+
+    def __init__(self, file: Path | None, about: dict[str, Any], tallies: dict[str, Tallies]) -> None:
+        self.file, self.about = file, about
+        self.tallies = {name: each.named() for name, each in tallies.items()}
+        self.saved = time.monotonic()
+
+    def opened(self) -> tuple[int, list[Skipped]]:
+        """Pictures done, and those skipped, of what was kept; restores the tallies."""
+        if self.file is None or not self.file.exists():
+            return 0, []
+        return file_of.resume(self.file, self.about, self.tallies)
+
+    def write(self, done: int, skipped: list[Skipped], *, now: bool = False) -> None:
+        """Writes if it is time."""
+        if self.file is None or not (now or time.monotonic() - self.saved > SECONDS_BETWEEN_CHECKPOINTS):
+            return
+        try:
+            file_of.save(self.file, self.about, self.tallies, done, skipped)
+        except OSError as error:
+            warnings.warn(
+                f"{self.file} could not be written ({error}). The count goes on; what was written before stays. Make "
+                "room, or name another place.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self.saved = time.monotonic()
+
+
+def two_passes(work: Work, *, checkpoint: str | os.PathLike[str] | None, memory: int) -> Steps[Counted]:
+    """Runs both passes in this process; ``done`` counts pictures over both, so that one number says where it is."""
+    tallies, count_ = work.fresh(), len(work)
+    about = about_of(work, tallies) if checkpoint is not None else {}
+    book = Book(Path(checkpoint) if checkpoint is not None else None, about, tallies)
+    done, skipped = book.opened()
+    progress, kept = Progress(2 * count_, done), Kept(memory if done == 0 else 0)
+    if done < count_:
+        for batch in work.batches(done):
+            recorded = [work.maps(group) for group in batch.groups]
+            for group, maps in zip(batch.groups, recorded, strict=True):
+                work.first(tallies, group, maps)
+            kept.take(batch, recorded)
+            done, skipped = batch.stop, [*skipped, *batch.skipped]
+            book.write(done, skipped, now=done == count_)
+            yield progress.step(done, "thresholds")
+    check_read(count_, skipped)
+    thresholds = {name: threshold_of(each.quantile, work.quantile) for name, each in tallies.items()}
+    for place, (group, maps) in enumerate(kept.groups):
+        work.second(tallies, thresholds, group, maps)
+        kept.groups[place] = ()  # type: ignore[call-overload] # gives the memory back
+        done += len(group.indices)
+        yield progress.step(min(done, count_ + kept.stop), "overlaps")
+    done = max(done, count_ + kept.stop)
+    for batch in work.batches(done - count_):
+        for group in batch.groups:
+            work.second(tallies, thresholds, group, work.maps(group))
+        done = count_ + batch.stop
+        book.write(done, skipped)
+        yield progress.step(done, "overlaps")
+    book.write(done, skipped, now=True)
+    return Counted(tallies, thresholds, count_ - len(skipped), tuple(skipped))
+
+
+def about_of(work: Work, tallies: dict[str, Tallies]) -> dict[str, Any]:
+    """What a count is of: a checkpoint of anything else is refused."""
+    bases = {each.name: None if each.basis is None else each.basis.tolist() for each in work.probes}
+    return {
+        **file_of.about(work.lens, work.samples.dataset, {name: each.named() for name, each in tallies.items()}),
+        "quantile": work.quantile,
+        "batch_size": work.batch_size,
+        "density": list(work.samples.density),
+        "bases": bases,
+    }
+
+
+def check_read(count_: int, skipped: Sequence[Skipped]) -> None:
+    """Whether anything was counted at all.
+
+    Raises:
+        BadValue: nothing was.
+    """
+    if len(skipped) == count_:
+        first = f" The first: {skipped[0].name}: {skipped[0].reason}" if skipped else ""
+        raise BadValue(f"None of the {count_} pictures could be read.{first}")
+
+
+def threshold_of(quantile: Quantile, share: float) -> npt.NDArray[np.float32]:
+    """What a unit must reach, (K,): the value that this share of its activations exceeds.
+
+    Where that is the least the unit ever gives (it is silent more often than not, or constant), it must give more.
+    """
+    low, high = quantile.extremes()
+    found = np.clip(quantile.value(share), low, high)
+    return np.where(found <= low, np.nextafter(low, np.float32(np.inf)), found).astype(np.float32)

@@ -1,0 +1,146 @@
+"""Pictures with labelled pixels, read for a network: prepared, and their labels on the grid where pixels are counted."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from convviz_widgets.core.errors import BadType, BadValue
+from convviz_widgets.lens.geometry import Geometries, Geometry
+from convviz_widgets.lens.lens import Lens
+
+Labels = npt.NDArray[np.int32]
+
+
+class Labelled(NamedTuple):
+    """The labels of one picture.
+
+    Args:
+        columns: (pixels, L) which concept, counted from 1 in order of id; 0 for none. None stands twice in a pixel.
+        known: (categories,) bool, whether there is any label of a category.
+        count: (C,) pixels of each concept.
+        grid: rows and columns of pixels.
+    """
+
+    columns: Labels
+    known: npt.NDArray[np.bool_]
+    count: npt.NDArray[np.int64]
+    grid: tuple[int, int]
+
+
+class Samples:
+    """A labelled dataset as a network sees it.
+
+    Args:
+        lens: the network.
+        dataset: ``len``, samples with ``image`` and ``labels`` (category to concept ids (h, w) or (L, h, w)), and
+            ``concepts`` with ``id``, ``name`` and ``category``.
+        density: pixels counted along the prepared picture's side, per pixel of it; default: as many as the first
+            picture has labels, but no more than one.
+
+    Raises:
+        BadType: the dataset is not a labelled one.
+        BadValue: two concepts of one id, an id below 1, or no sample at all can be read.
+    """
+
+    def __init__(self, lens: Lens, dataset: Any, *, density: tuple[float, float] | None = None) -> None:
+        self.dataset = dataset
+        self.concepts = tuple(sorted(_concepts(dataset), key=lambda each: each.id))
+        self.categories = tuple(dict.fromkeys(str(each.category) for each in self.concepts))
+        self._geometries = Geometries(lens)
+        self._column = np.zeros(self.concepts[-1].id + 1, dtype=np.int32)
+        self._category = np.full(self.concepts[-1].id + 1, -1)
+        for column, concept in enumerate(self.concepts, start=1):
+            self._column[concept.id] = column
+            self._category[concept.id] = self.categories.index(str(concept.category))
+        self.density = density or self._density()
+
+    def read(self, sample: Any) -> tuple[torch.Tensor, Labelled]:
+        """One sample: the prepared picture (C, H, W) and its labels.
+
+        Raises:
+            BadType, BadValue: the picture or a label map cannot be used.
+        """
+        labels = _labels(sample)
+        prepared, geometry = self._geometries.read(sample.image)
+        height, width = geometry.prepared
+        grid = max(1, round(height * self.density[0])), max(1, round(width * self.density[1]))
+        layers, known = [], np.zeros(len(self.categories), dtype=bool)
+        for place, category in enumerate(self.categories):
+            for columns in self._stack(labels.get(category), place, geometry, grid):
+                known[place] |= bool(columns.any())
+                layers.append(columns)
+        stacked = np.stack(layers or [np.zeros(grid, dtype=np.int32)], axis=-1).reshape(grid[0] * grid[1], -1)
+        count = np.bincount(stacked.ravel(), minlength=len(self.concepts) + 1)[1:]
+        return prepared, Labelled(stacked, known, count, grid)
+
+    def _stack(self, maps: Any, category: int, geometry: Geometry, grid: tuple[int, int]) -> list[Labels]:
+        """The layers of a category's labels, each (rows, columns), without any concept twice in a pixel."""
+        if maps is None:
+            return []
+        array = np.asarray(maps)
+        if array.ndim not in (2, 3) or array.dtype.kind not in "iu" or 0 in array.shape:
+            raise BadValue(
+                f"The labels of {self.categories[category]!r} are {array.dtype} {array.shape}. Accepted: whole numbers "
+                "(h, w), or (L, h, w) where a pixel has several."
+            )
+        array = array if array.ndim == 3 else array[None]
+        low, high = int(array.min()), int(array.max())
+        if low < 0 or high >= len(self._column) or not self._belong(array, category):
+            wrong = [each for each in np.unique(array) if each and not self._is_of(int(each), category)]
+            raise BadValue(
+                f"The labels of {self.categories[category]!r} hold {wrong[:5]}, which are no concepts of that category. "
+                "Accepted: the ids of `dataset.concepts`, and 0 for none."
+            )
+        seen = list(self._column[geometry.labels(array, grid)])
+        for place, layer in enumerate(seen[1:], start=1):
+            for earlier in seen[:place]:
+                layer[layer == earlier] = 0
+        return seen
+
+    def _belong(self, array: npt.NDArray[Any], category: int) -> bool:
+        of = self._category == category
+        of[0] = True
+        return bool(of[array].all())
+
+    def _is_of(self, concept: int, category: int) -> bool:
+        return 0 < concept < len(self._category) and bool(self._category[concept] == category)
+
+    def _density(self) -> tuple[float, float]:
+        """Found on the first sample that can be read."""
+        error: Exception | None = None
+        for place in range(len(self.dataset)):
+            try:
+                sample = self.dataset[place]
+                maps = [np.asarray(each) for each in _labels(sample).values()]
+                geometry = self._geometries.read(sample.image)[1]
+                lines = (geometry.rows, geometry.columns)
+                if maps:
+                    sides = [max(each.shape[axis] for each in maps) for axis in (-2, -1)]
+                    each = [abs(line.step) * side / line.source for line, side in zip(lines, sides, strict=True)]
+                    return min(1.0, round(each[0], 4)), min(1.0, round(each[1], 4))
+            except Exception as wrong:  # noqa: BLE001 -- whatever is wrong with one sample, another may do
+                error = error or wrong
+        raise BadValue(f"No sample with labels can be read from {type(self.dataset).__name__}. The first: {error}")
+
+
+def _concepts(dataset: Any) -> list[Any]:
+    concepts = list(getattr(dataset, "concepts", ()))
+    if not concepts or not all(hasattr(each, "id") and hasattr(each, "category") for each in concepts):
+        raise BadType(
+            f"{type(dataset).__name__} has no concepts. Accepted: a labelled dataset such as MiniBroden: samples with "
+            "`image` and `labels`, and `concepts` with id, name and category."
+        )
+    ids = [each.id for each in concepts]
+    if len(set(ids)) != len(ids) or min(ids) < 1:
+        raise BadValue("Concepts need ids of their own, from 1; 0 means no label.")
+    return concepts
+
+
+def _labels(sample: Any) -> Mapping[str, Any]:
+    labels = getattr(sample, "labels", None)
+    if not isinstance(labels, Mapping) or not hasattr(sample, "image"):
+        raise BadType(f"A labelled sample has `image` and `labels`; given: {type(sample).__name__}.")
+    return labels
