@@ -282,7 +282,7 @@ def check_read(count_: int, skipped: Sequence[Skipped]) -> None:
 def threshold_of(quantile: Quantile, share: float) -> npt.NDArray[np.float32]:
     """What a unit must reach, (K,): the value that this share of its activations exceeds.
 
-    Where that is the least the unit ever gives (it is silent more often than not, or constant), it must give more.
+    Where that is the least a unit ever gives (it is silent nearly always, or constant), it must give more.
     """
     low, high = quantile.extremes()
     found = np.clip(quantile.value(share), low, high)

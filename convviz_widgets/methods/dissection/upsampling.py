@@ -41,7 +41,9 @@ class Axis:
         starts = np.concatenate([[0], edges])
         lengths = np.diff(np.concatenate([starts, [len(self.low)]]))
         longest = int(np.sort(lengths)[-(len(lengths) // 4) - 1])  # margins are longer, and are cut
-        cut = [(start, first) for start, length in zip(starts, lengths, strict=True) for first in range(0, length, longest)]
+        cut = [
+            (start, first) for start, length in zip(starts, lengths, strict=True) for first in range(0, length, longest)
+        ]
         pixels = np.full((len(cut), longest), -1, dtype=np.int64)
         for row, (start, first) in enumerate(cut):
             end = min(first + longest, int(lengths[np.searchsorted(starts, start)]))

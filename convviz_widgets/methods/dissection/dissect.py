@@ -1,0 +1,191 @@
+"""Network Dissection: what concept each unit of a layer stands for.
+
+For every unit k of a layer with maps A_k (h, w): the threshold T_k that ``quantile`` of all its activations in the
+dataset exceed, P(A_k > T_k) = 0.005; A_k is brought to the label map's grid bilinearly, anchored at the centres of
+receptive fields; M_k = A_k >= T_k. For a concept c with mask L_c
+
+    IoU(k, c) = sum |M_k and L_c| / sum |M_k or L_c|
+
+over the pictures that have any label of c's category. A unit whose best IoU is above 0.04 is a detector of that concept.
+A unit that is silent nearly always, so that T_k is the least it ever gives, must exceed T_k.
+
+Pixels are counted in whole numbers, thresholds from whole counts in buckets 0.2 % wide: pictures in any order, on any
+number of workers, in a run that was broken off and resumed, give the same bits.
+
+Cost: one forward pass per picture as long as the maps fit into ``memory``, two for the others; memory has a bound
+whatever the number of pictures. For Broden (63,305 pictures of 224 pixels) and all blocks of ResNet-152 (11.5 GFLOP a
+picture) two passes are 1.5e15 multiplications: about 75 minutes at 330 GFLOP/s (two cores of a server), 12 s of
+arithmetic at 120 TFLOP/s, so that decoding bounds a GPU. A million pictures take sixteen times as long; ``client=``
+divides the time by the number of workers, and what travels is 12 bytes per occupied bucket (100 MB for 2,048 units) and
+8 bytes per unit and concept (20 MB for 2,048 units and 1,200 concepts) per part.
+Oracle: units that are a concept's mask; a plain loop, to the integer.
+Source: Bau, Zhou, Khosla, Oliva & Torralba 2017, "Network Dissection: Quantifying Interpretability of Deep Visual
+Representations", section 2.
+"""
+
+import hashlib
+import json
+import os
+import time
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+
+from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.knob import Knob
+from convviz_widgets.core.provenance import Provenance
+from convviz_widgets.core.step import Step, Steps
+from convviz_widgets.core.technique import technique
+from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.memory import default_budget
+from convviz_widgets.methods.dissection.passes import Counted, Probe, Work, two_passes
+from convviz_widgets.methods.dissection.report import Dissection
+from convviz_widgets.methods.dissection.samples import Samples
+from convviz_widgets.tally.checkpoint import digest
+
+QUANTILE = Knob(1e-6, 0.5, help="share of positions above a unit's threshold")
+IOU = Knob(0.0, 1.0, help="a detector's overlap is larger")
+TOP = 9  # pictures kept per unit
+BATCH = 32
+
+
+@technique
+def dissect(
+    lens: Lens,
+    dataset: Any,
+    layers: str | Iterable[str],
+    *,
+    quantile: Annotated[float, QUANTILE] = 0.005,
+    iou: Annotated[float, IOU] = 0.04,
+    batch_size: int = BATCH,
+    checkpoint: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    memory: int | None = None,
+    client: Any = None,
+) -> Steps[Dissection]:
+    """What concept each unit of some layers stands for, by the overlap of its mask with labelled pixels.
+
+    Example:
+        >>> from convviz_widgets.data.mini_broden import MiniBroden
+        >>> report = dissect(Lens.load("mini"), MiniBroden(8), "relu5")
+        >>> report.layers["relu5"].iou.shape
+        (64, 82)
+
+    Args:
+        lens: the network.
+        dataset: pictures with label maps: `MiniBroden`, `Broden`, `SegmentationFolder`, or a sequence of samples with
+            ``image`` and ``labels`` (category to (h, w) or (L, h, w) concept ids) that has ``concepts``.
+        layers: one name or several; all are served by the same passes.
+        quantile: share of a unit's activations above its threshold.
+        iou: a unit is a detector of its best concept if their IoU is larger.
+        batch_size: pictures per forward pass.
+        checkpoint: file to continue from and to write to; after a kill the same call goes on, with the same bits.
+        cache: folder of finished reports, each found again by dataset, weights and settings; an unfinished one is
+            continued there.
+        memory: most bytes of maps to keep between the passes; default: a quarter of what is free, at most 2 GiB.
+        client: a ``dask.distributed`` Client: its workers share the work (``pip install convviz_widgets[distributed]``).
+
+    Returns:
+        A `Dissection`.
+
+    Raises:
+        UnknownName: a wrong layer.
+        BadType: the dataset is not a labelled one.
+        BadValue: a setting out of range, too few positions for the quantile, no picture that can be read, or a
+            checkpoint of another call.
+
+    Source:
+        Bau, Zhou, Khosla, Oliva & Torralba 2017, section 2.
+    """
+    QUANTILE.check("quantile", quantile)
+    IOU.check("iou", iou)
+    names = [layers] if isinstance(layers, str) else list(layers)
+    probes = [Probe(lens.layers[name].name, lens.layers[name]) for name in dict.fromkeys(names)]
+    settings = {"layers": tuple(each.name for each in probes), "quantile": quantile, "iou": iou}
+    settings |= {} if batch_size == BATCH else {"batch_size": batch_size}
+    folder = None if cache is None else Path(cache) / _key(lens, dataset, settings)
+    if folder is not None and (folder / "manifest.json").is_file():
+        yield Step(1, 1, label="from the cache")
+        return Dissection.load(folder)
+    file = checkpoint if checkpoint is not None or folder is None else folder.with_suffix(".npz")
+    work = prepared_work(lens, dataset, probes, quantile=quantile, batch_size=batch_size)
+    began = time.monotonic()
+    found = yield from two_passes(
+        work, checkpoint=file, memory=default_budget(lens.device) if memory is None else memory
+    )
+    made = Provenance.of("dissect", fingerprint=lens.fingerprint, inputs=("lens", "dataset"), **settings)
+    result = as_result(work, found, iou, made, pace={"this process": (found.count, time.monotonic() - began)})
+    if folder is not None:
+        _keep(result, folder, None if checkpoint is not None else Path(str(file)))
+    return result
+
+
+def prepared_work(
+    lens: Lens, dataset: Any, probes: Sequence[Probe], *, quantile: float, batch_size: int, top: int = TOP
+) -> Work:
+    """The work of two passes, checked.
+
+    Raises:
+        BadValue: no layer, no picture, a batch of none, or fewer positions than one above the threshold.
+    """
+    if not probes:
+        raise BadValue("No layer was given. Accepted: one name or several of `lens.layers`.")
+    if batch_size < 1:
+        raise BadValue(f"batch_size={batch_size} pictures cannot be run. Accepted: 1 or more.")
+    if not len(dataset):
+        raise BadValue("There is no picture to dissect with: the dataset is empty.")
+    for probe in probes:
+        positions = len(dataset) * int(np.prod(probe.layer.shape[1:]))
+        if positions * quantile < 1:
+            raise BadValue(
+                f"{len(dataset)} pictures give each unit of {probe.name} {positions} activations, of which a quantile "
+                f"of {quantile:g} leaves less than one above the threshold. Accepted: at least {1 / quantile:.0f} "
+                "activations; give more pictures, or a larger quantile."
+            )
+    return Work(lens, Samples(lens, dataset), probes, quantile, batch_size, top)
+
+
+def as_result(
+    work: Work, found: Counted, iou: float, provenance: Provenance, *, pace: dict[str, tuple[int, float]]
+) -> Dissection:
+    """The report of what was counted."""
+    tops = {name: each.top.value() for name, each in found.tallies.items()}
+    counts = {name: each.overlap.counts() for name, each in found.tallies.items()}
+    return Dissection(
+        concept_ids=np.array([each.id for each in work.samples.concepts], dtype=np.int64),
+        concept_names=tuple(str(each.name) for each in work.samples.concepts),
+        concept_categories=tuple(str(each.category) for each in work.samples.concepts),
+        limit=float(iou),
+        labelled=next(iter(counts.values()))[2],
+        thresholds=found.thresholds,
+        shared={name: each[0] for name, each in counts.items()},
+        active={name: each[1] for name, each in counts.items()},
+        top_index={name: top.index for name, top in tops.items()},
+        top_position={name: top.position for name, top in tops.items()},
+        top_activation={name: top.activation for name, top in tops.items()},
+        density=work.samples.density,
+        count=found.count,
+        skipped=tuple(f"{each.name}: {each.reason}" for each in found.skipped),
+        pace=pace,
+        provenance=provenance,
+    )
+
+
+def _key(lens: Lens, dataset: Any, settings: dict[str, Any]) -> str:
+    told = json.dumps([lens.fingerprint, digest(dataset), settings], sort_keys=True)
+    return f"dissect-{hashlib.sha256(told.encode()).hexdigest()[:24]}"
+
+
+def _keep(result: Dissection, folder: Path, checkpoint: Path | None) -> None:
+    """Puts a finished report where it will be found again; the checkpoint has then served."""
+    try:
+        result.save(folder, overwrite=True)
+        if checkpoint is not None:
+            checkpoint.unlink(missing_ok=True)
+    except OSError as error:
+        warnings.warn(
+            f"The report could not be kept in {folder} ({error}). It is complete.", RuntimeWarning, stacklevel=2
+        )
