@@ -29,7 +29,7 @@ from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.lens.backward import cached_answers
 from convviz_widgets.lens.classes import class_index
-from convviz_widgets.lens.framing import Edges, Framing, framing_of, picture_size
+from convviz_widgets.lens.framing import Edges, Framing, Framings
 from convviz_widgets.lens.images import Decoded, decode
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.prediction import class_probabilities
@@ -159,7 +159,7 @@ def localization_error(
     if boxes is not None and len(boxes) != len(images):
         raise BadValue(f"{len(images)} pictures and boxes of {len(boxes)} were given. Accepted: as many of both.")
     about = {"weights": lens.fingerprint, **_digests(images, boxes), **settings} if checkpoint is not None else {}
-    journal, framings = Journal(checkpoint, about), dict[tuple[int, int], Framing]()
+    journal, framings = Journal(checkpoint, about), Framings(lens.preprocess)
     for place in range(len(journal.records), len(images)):
         name = f"picture {place}"
         try:
@@ -194,17 +194,15 @@ class _Asked(NamedTuple):
     classes: dict[int, list[Edges]]
 
 
-def _asked(lens: Lens, item: Any, boxes: Any, framings: dict[tuple[int, int], Framing]) -> _Asked:
+def _asked(lens: Lens, item: Any, boxes: Any, framings: Framings) -> _Asked:
     preprocess = lens.preprocess
     picture = decode(item, strict=preprocess.transform is not None, channels=preprocess.channels)
-    size = picture_size(picture)
-    framing = framings.get(size) or framing_of(preprocess, size)
-    framings[size] = framing
+    framing = framings.of(picture)
     answers = cached_answers(lens, one_picture(lens, picture))
     count = class_probabilities(answers, lens.class_names).shape[1]
     classes: dict[int, list[Edges]] = {}
     for label, *edges in boxes:
-        classes.setdefault(class_index(lens, label, count), []).append(_checked(edges, size))
+        classes.setdefault(class_index(lens, label, count), []).append(_checked(edges, framing.size))
     if not classes:
         raise BadValue("it has no boxes")
     return _Asked(picture, framing, classes)
