@@ -56,7 +56,7 @@ class Maps:
 
     def so_far(self) -> "Maps":
         """A copy in which positions that were not looked at show the nearest one that was, above and to the left."""
-        rows, columns = np.indices(self.known.shape)
+        rows, columns = (np.asarray(each, dtype=np.int64) for each in np.indices(self.known.shape))
         known, step = self.known, 1
         while not known.all() and step < COARSEST:
             step *= 2

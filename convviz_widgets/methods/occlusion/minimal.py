@@ -64,13 +64,13 @@ class MinimalImage(Result):
     @property
     def sequence(self) -> npt.NDArray[np.uint8]:
         """(n + 1, H, W, 3) uint8: the whole picture first, the minimal image last."""
-        return np.stack([self._after(count) for count in range(len(self.order) + 1)])
+        return np.stack([self.after(count) for count in range(len(self.order) + 1)])
 
     def picture(self) -> npt.NDArray[np.uint8]:
         """Some of the sequence, with the class's probability."""
         shown = np.unique(np.linspace(0, len(self.order), FRAMES).round().astype(int))
         return grid.montage(
-            [self._after(int(count)) for count in shown],
+            [self.after(int(count)) for count in shown],
             captions=[f"{self.probability[count]:.2f}" for count in shown],
         )
 
@@ -83,7 +83,8 @@ class MinimalImage(Result):
         """The probability as segments go."""
         return charts.curve({"probability": self.probability}, title=self.target, x="segments hidden", y="probability")
 
-    def _after(self, count: int) -> npt.NDArray[np.uint8]:
+    def after(self, count: int) -> npt.NDArray[np.uint8]:
+        """The picture (H, W, 3) without the first so many segments of the order."""
         gone = np.isin(self.segments, self.order[:count])[..., None]
         return np.asarray(np.where(gone, self.hidden, self.photo), dtype=np.uint8)
 
