@@ -85,7 +85,7 @@ def sequence_of(result: MinimalImage) -> dict[str, Any]:
 
     Returns:
         "name" of the class; "size" [H, W]; "photo" and "hidden" as PNG; "gone", H x W int32: after how many steps a
-        pixel is hidden, 0 for never; "probability" and "left", float32 per step: of the class, and how much still shows.
+        pixel is hidden, 0 for never; per step, float32, "probability" and "left", the share that still shows.
     """
     steps = np.zeros(int(result.segments.max()) + 1, dtype="<i4")
     steps[result.order] = np.arange(1, len(result.order) + 1)
