@@ -20,12 +20,9 @@ from convviz_widgets.render.colormap import lut
 from convviz_widgets.render.encode import read
 from convviz_widgets.widgets import picking
 from convviz_widgets.widgets.album import Album
-from convviz_widgets.widgets.base import Widget, joined, read_upload
+from convviz_widgets.widgets.base import Widget, joined
 from convviz_widgets.widgets.picking import Choice
-
-UPLOAD_LIMIT = 32_000_000  # bytes
-STILL_SIDE = 192  # pixels, about the side of each picture in the still
-SECONDS_FOR_A_STILL = 5.0  # how long showing the widget waits for its first picture
+from convviz_widgets.widgets.viewer import SECONDS_FOR_A_STILL, enlarged, thumbnails, uploaded
 
 
 class LayerPicker(Widget):
@@ -104,12 +101,10 @@ class LayerPicker(Widget):
         if message["kind"] == "look":
             self._wish(message)
         elif message["kind"] == "upload":
-            name = str(message.get("name", "upload"))[:120]
-            self._choice = replace(self._choice, image=self._added(name, buffers))
+            self._choice = replace(self._choice, image=uploaded(self.album, message, buffers))
             self._look()
         elif message["kind"] == "thumbnails":
-            names = [name for name in message.get("names", [])[:64] if name in self.album]
-            self._worker.submit(lambda: self._thumbnails(names), on_error=self.fail, priority=1)
+            self._worker.submit(lambda: thumbnails(self, self.album, message), on_error=self.fail, priority=1)
         else:
             raise BadValue(f"The browser asked for {message['kind']!r}, which is not known here.")
 
@@ -124,10 +119,10 @@ class LayerPicker(Widget):
             self._looking.wait(SECONDS_FOR_A_STILL)
         if not self.photo or not self.neuron:
             return None
-        photo = _enlarged(read(self.photo["png"]))
+        photo = enlarged(read(self.photo["png"]))
         values = np.frombuffer(self.neuron["values"], np.float32).reshape(self.neuron["shape"])
         top = self.neuron["top"] or []
-        pictures = [photo, overlay.heat_map(photo, values), *(_enlarged(read(each["jpeg"])) for each in top)]
+        pictures = [photo, overlay.heat_map(photo, values), *(enlarged(read(each["jpeg"])) for each in top)]
         captions = [self.photo["name"], self.neuron["unit"], *(f"{each['activation']:.3g}" for each in top)]
         return grid.montage(pictures, captions=captions)
 
@@ -234,17 +229,6 @@ class LayerPicker(Widget):
             on_error=failed,
         )
 
-    def _thumbnails(self, names: list[str]) -> Steps[None]:
-        for place, name in enumerate(names):
-            self.album.thumbnail(name)
-            yield Step(place + 1, len(names))
-        self.send({"kind": "thumbnails", "names": names}, [self.album.thumbnail(name) for name in names])
-
-    def _added(self, name: str, buffers: list[memoryview]) -> str:
-        if not buffers:
-            raise BadValue(f"{name!r} arrived without its bytes. Try again, or hand the picture over in Python.")
-        return self.album.add(name, read_upload(name, buffers[0], most=UPLOAD_LIMIT))
-
     def _network(self) -> dict[str, Any]:
         return {
             "name": self.lens.name,
@@ -269,9 +253,3 @@ def _told(layer: str, step: Step) -> dict[str, Any]:
     total = step.total or 0
     label = f"searching {total} pictures for what excites {layer} most: {step.index}"
     return {"label": label, "fraction": step.index / total if total else 0.0}
-
-
-def _enlarged(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """A picture enlarged by whole pixels towards `STILL_SIDE`."""
-    times = max(1, STILL_SIDE // max(picture.shape[:2]))
-    return picture.repeat(times, axis=0).repeat(times, axis=1)

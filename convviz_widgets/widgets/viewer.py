@@ -80,14 +80,10 @@ class Viewer(Widget):
             self._wish(message)
             self._look()
         elif kind == "upload":
-            name = str(message.get("name", "upload"))[:120]
-            if not buffers:
-                raise BadValue(f"{name!r} arrived without its bytes. Try again, or hand the picture over in Python.")
-            self._wish({"image": self.album.add(name, read_upload(name, buffers[0], most=UPLOAD_LIMIT))})
+            self._wish({"image": uploaded(self.album, message, buffers)})
             self._look()
         elif kind == "thumbnails":
-            names = [name for name in message.get("names", [])[:64] if name in self.album]
-            self._worker.submit(lambda: self._thumbnails(names), on_error=self.fail, priority=1)
+            self._worker.submit(lambda: thumbnails(self, self.album, message), on_error=self.fail, priority=1)
         else:
             raise BadValue(f"The browser asked for {kind!r}, which is not known here.")
 
@@ -150,12 +146,6 @@ class Viewer(Widget):
         picture = self._pictures.get(name, image)
         return {"photo": picking.photo_of(name, picture, picking.predictions_of(self.lens, image))}
 
-    def _thumbnails(self, names: list[str]) -> Steps[None]:
-        for place, name in enumerate(names):
-            self.album.thumbnail(name)
-            yield Step(place + 1, len(names))
-        self.send({"kind": "thumbnails", "names": names}, [self.album.thumbnail(name) for name in names])
-
     def _network(self) -> dict[str, Any]:
         return {
             "name": self.lens.name,
@@ -168,6 +158,27 @@ class Viewer(Widget):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.lens.name}, {len(self.album)} pictures)"
+
+
+def uploaded(album: Album, message: dict[str, Any], buffers: list[memoryview]) -> str:
+    """Puts a picture that came from the browser into an album; gives the name it got.
+
+    Raises:
+        BadValue: it came without its bytes, is too large, or is no picture.
+    """
+    name = str(message.get("name", "upload"))[:120]
+    if not buffers:
+        raise BadValue(f"{name!r} arrived without its bytes. Try again, or hand the picture over in Python.")
+    return album.add(name, read_upload(name, buffers[0], most=UPLOAD_LIMIT))
+
+
+def thumbnails(widget: Widget, album: Album, message: dict[str, Any]) -> Steps[None]:
+    """Sends the thumbnails that the browser asked for, those of names that there are."""
+    names = [name for name in message.get("names", [])[:64] if name in album]
+    for place, name in enumerate(names):
+        album.thumbnail(name)
+        yield Step(place + 1, len(names))
+    widget.send({"kind": "thumbnails", "names": names}, [album.thumbnail(name) for name in names])
 
 
 def told(label: str, step: Step) -> dict[str, Any]:

@@ -22,36 +22,23 @@ from convviz_widgets.methods.activation_maximization.recipes import RECIPES
 from convviz_widgets.widgets.am_panel import ActivationMaximizationPanel
 from convviz_widgets.widgets.am_session import Ask, Session
 from tests.known_networks import make
+from tests.widgets.wire import Wire
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 17, 17, 3), dtype=np.uint8)
 LONG = 1000  # steps: more than any of these tests waits for
 
 
-class Wire:
-    """Stands for the comm: keeps what would go down to the browser."""
+def wired(panel: ActivationMaximizationPanel) -> Wire:
+    """A run goes on long after its gesture is answered: nobody waits for it."""
+    return Wire(panel, wait=False)
 
-    def __init__(self, panel: ActivationMaximizationPanel) -> None:
-        self.panel, self.down = panel, []
-        panel._trait_values["comm"] = self
-        self.comm_id = "wire"
 
-    def send(self, data: Any = None, buffers: Any = None, **_: Any) -> None:
-        self.down.append((data, buffers))
+def views(wire: Wire) -> list[dict[str, Any]]:
+    return [data["state"]["view"] for data, _ in list(wire.down) if "view" in data.get("state", {})]
 
-    def close(self, *_: Any, **__: Any) -> None:
-        pass
 
-    def gesture(self, **message: Any) -> list[set[str]]:
-        """One message up; gives the names in each state update that came down before its handler returned."""
-        self.down.clear()
-        self.panel._receive(self.panel, message, [])
-        return [set(data["state"]) for data, _ in list(self.down) if data["method"] == "update"]
-
-    def views(self) -> list[dict[str, Any]]:
-        return [data["state"]["view"] for data, _ in list(self.down) if "view" in data.get("state", {})]
-
-    def files(self) -> list[tuple[dict[str, Any], bytes]]:
-        return [(data["content"], bytes(buffers[0])) for data, buffers in self.down if data["method"] == "custom"]
+def files(wire: Wire) -> list[tuple[dict[str, Any], bytes]]:
+    return [(data["content"], bytes(buffers[0])) for data, buffers in wire.down if data["method"] == "custom"]
 
 
 @pytest.fixture
@@ -154,7 +141,7 @@ def test_a_failing_photo_does_not_end_the_run(lens: Any) -> None:
 
 
 def test_one_gesture_is_one_message_down_before_the_previews(panel: ActivationMaximizationPanel) -> None:
-    wire = Wire(panel)
+    wire = wired(panel)
     for wish in ({"knobs": {"l2": 0.5}}, {"recipe": "erhan"}, {"objective": "conv2:1-3"}, {"seed": 3}):
         down = wire.gesture(kind="choose", ask=7, **wish)
         asked = [names for names in down if not names & {"view", "best"}]
@@ -172,12 +159,12 @@ def test_one_gesture_is_one_message_down_before_the_previews(panel: ActivationMa
 
 
 def test_each_preview_is_one_message_and_there_are_few(panel: ActivationMaximizationPanel) -> None:
-    wire = Wire(panel)
+    wire = wired(panel)
     panel.knobs = {"steps": 200}
     settled(panel)
     updates = [set(data["state"]) for data, _ in wire.down]
     assert len([names for names in updates if "view" not in names]) <= 2  # the knobs from Python; that it runs
-    steps = [view["step"] for view in wire.views()]
+    steps = [view["step"] for view in views(wire)]
     assert steps == sorted(steps)
     assert steps[-1] == 200
     assert len(steps) < 60  # ten a second, however fast the steps are
@@ -211,7 +198,7 @@ def test_only_the_newest_of_many_wishes_runs(panel: ActivationMaximizationPanel,
         return (yield from run(self, ask, halt))
 
     monkeypatch.setattr(Session, "run", watched)
-    wire = Wire(panel)
+    wire = wired(panel)
     gate = threading.Event()
     occupy(panel, gate)
     for place in range(20):
@@ -315,7 +302,7 @@ def test_the_kernel_is_free_meanwhile(panel: ActivationMaximizationPanel) -> Non
 
 
 def test_errors_are_shown_and_the_panel_stays_usable(panel: ActivationMaximizationPanel) -> None:
-    wire = Wire(panel)
+    wire = wired(panel)
     before = (panel.unit, panel.recipe, dict(panel.knobs))
     for wish, text in (
         ({"objective": "conv9:1"}, "no layer 'conv9'"),
@@ -419,7 +406,7 @@ def test_linked_to_a_picker(panel: ActivationMaximizationPanel, lens: Any) -> No
     assert panel.view["objectives"] == ["conv1:2"]
     picker.unit = "conv2:5@3,3"
     assert settled(panel).objective == "conv2:5@3,3"
-    Wire(panel).gesture(kind="choose", objective="conv2:0-2")
+    wired(panel).gesture(kind="choose", objective="conv2:0-2")
     settled(panel)
     assert picker.unit == "conv2:0"
     tie.unlink()
@@ -440,7 +427,7 @@ def test_two_panels_follow_each_other(panel: ActivationMaximizationPanel, lens: 
         end.join(20)
         assert not end.is_alive()  # neither waits for the other's lock
     settled(panel)
-    Wire(panel).gesture(kind="choose", objective="conv2:5")
+    wired(panel).gesture(kind="choose", objective="conv2:5")
     settled(panel)
     assert (other.unit, other.objective, other.view["objectives"]) == ("conv2:5", "conv2:5", ["conv2:5"])
     tie.unlink()
@@ -448,7 +435,7 @@ def test_two_panels_follow_each_other(panel: ActivationMaximizationPanel, lens: 
 
 
 def test_pins_keep_what_made_them(panel: ActivationMaximizationPanel) -> None:
-    wire = Wire(panel)
+    wire = wired(panel)
     wire.gesture(kind="pin")
     first = shown(panel)[0]
     panel.recipe = "erhan"
@@ -468,7 +455,7 @@ def test_nothing_to_pin_or_save_yet(lens: Any) -> None:
     assert panel.unit.startswith("conv")
     assert panel.still() is None
     for message in ({"kind": "pin"}, {"kind": "file", "format": "png"}):
-        Wire(panel).gesture(**message)
+        wired(panel).gesture(**message)
         assert "no picture" in panel.problem["text"]
     panel.close()
 
@@ -502,12 +489,12 @@ def evaluated(code: str, lens: Any) -> Any:
 
 
 def test_files_hold_their_provenance(panel: ActivationMaximizationPanel, lens: Any) -> None:
-    wire = Wire(panel)
+    wire = wired(panel)
     found = {}
     for kind in ("png", "gif", "apng"):
         wire.gesture(kind="file", format=kind)
         settled(panel)
-        ((content, data),) = wire.files()
+        ((content, data),) = files(wire)
         assert content["name"] == f"conv2-3_simonyan.{kind}"
         found[kind] = Image.open(io.BytesIO(data))
     assert np.array_equal(np.asarray(found["png"]), panel._runs.session.present[0])  # type: ignore[index]
@@ -525,10 +512,10 @@ def test_the_size_is_turned_like_any_other_knob(panel: ActivationMaximizationPan
     assert panel.view["steps"] == 9
     again = evaluated(panel.view["code"], lens)
     assert np.array_equal(np.rint(again.images * 255).astype(np.uint8), panel._shown.images)  # type: ignore[union-attr]
-    wire = Wire(panel)
+    wire = wired(panel)
     wire.gesture(kind="file", format="gif")
     settled(panel)
-    ((_, data),) = wire.files()
+    ((_, data),) = files(wire)
     assert Image.open(io.BytesIO(data)).n_frames > 5  # type: ignore[attr-defined]
 
 
@@ -537,10 +524,10 @@ def test_a_pinned_picture_is_saved_as_it_was(panel: ActivationMaximizationPanel)
     kept = panel.pinned[0].images[0]
     panel.recipe = "erhan"
     settled(panel)
-    wire = Wire(panel)
+    wire = wired(panel)
     wire.gesture(kind="file", format="png", number=1)
     settled(panel)
-    ((_, data),) = wire.files()
+    ((_, data),) = files(wire)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), kept)
 
 

@@ -14,30 +14,9 @@ import convviz_widgets as cv
 from convviz_widgets.core.errors import BadValue, UnknownName
 from convviz_widgets.widgets.layer_picker import LayerPicker
 from tests.known_networks import make
+from tests.widgets.wire import Wire
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 17, 17, 3), dtype=np.uint8)
-
-
-class Wire:
-    """Stands for the comm: keeps what would go down to the browser."""
-
-    def __init__(self, picker: LayerPicker) -> None:
-        self.picker, self.down = picker, []
-        picker._trait_values["comm"] = self
-        self.comm_id = "wire"
-
-    def send(self, data: Any = None, buffers: Any = None, **_: Any) -> None:
-        self.down.append((data, buffers))
-
-    def close(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def gesture(self, *buffers: bytes, **message: Any) -> list[Any]:
-        """One message up; gives the messages that came down for it."""
-        self.down.clear()
-        self.picker._receive(self.picker, message, [memoryview(each) for each in buffers])
-        assert self.picker._worker.wait(20)
-        return [data for data, _ in self.down]
 
 
 @pytest.fixture
@@ -95,8 +74,8 @@ def test_one_gesture_is_one_message_up_and_one_down(picker: LayerPicker) -> None
     wire = Wire(picker)
     wire.gesture(kind="look", layer="conv2")  # its search for patches adds progress
     for wish in ({"unit": "conv2:3"}, {"unit": "conv2:4@2,5"}, {"image": "image 3"}, {"layer": "conv1"}):
-        down = wire.gesture(kind="look", **wish)
-        assert [message["method"] for message in down] == ["update"], wish
+        wire.gesture(kind="look", **wish)
+        assert [data["method"] for data, _ in wire.down] == ["update"], wish
     assert picker.image == "image 3"
     assert picker.unit.startswith("conv1:")
 
@@ -163,7 +142,7 @@ def test_uploads(picker: LayerPicker, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "'bad.png' cannot be read" in picker.problem["text"]
     wire.gesture(kind="upload", name="lost.png")
     assert "without its bytes" in picker.problem["text"]
-    monkeypatch.setattr("convviz_widgets.widgets.layer_picker.UPLOAD_LIMIT", 10)
+    monkeypatch.setattr("convviz_widgets.widgets.viewer.UPLOAD_LIMIT", 10)
     wire.gesture(stream.getvalue(), kind="upload", name="large.png")
     assert "at most 10" in picker.problem["text"]
     assert len(picker.album) == 6
@@ -171,9 +150,9 @@ def test_uploads(picker: LayerPicker, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_thumbnails_come_when_asked_for(picker: LayerPicker) -> None:
     wire = Wire(picker)
-    down = wire.gesture(kind="thumbnails", names=["image 1", "image 4", "no such"])
-    assert [message["method"] for message in down] == ["custom"]
-    assert down[0]["content"]["names"] == ["image 1", "image 4"]
+    wire.gesture(kind="thumbnails", names=["image 1", "image 4", "no such"])
+    assert [data["method"] for data, _ in wire.down] == ["custom"]
+    assert wire.down[0][0]["content"]["names"] == ["image 1", "image 4"]
     assert all(bytes(each).startswith(b"\xff\xd8") for each in wire.down[0][1])
 
 

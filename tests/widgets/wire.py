@@ -4,10 +4,16 @@ from typing import Any
 
 
 class Wire:
-    """Stands for the comm: keeps what would go down to the browser."""
+    """Stands for the comm: keeps what would go down to the browser.
 
-    def __init__(self, widget: Any) -> None:
-        self.widget, self.down = widget, []
+    Args:
+        widget: whose messages these are.
+        wait: whether a gesture waits until the worker has nothing more to do.
+    """
+
+    def __init__(self, widget: Any, *, wait: bool = True) -> None:
+        self.widget, self.wait = widget, wait
+        self.down: list[Any] = []
         widget._trait_values["comm"] = self
         self.comm_id = "wire"
 
@@ -21,5 +27,5 @@ class Wire:
         """One message up; gives the names of the traits in each message that came down for it."""
         self.down.clear()
         self.widget._receive(self.widget, message, [memoryview(each) for each in buffers])
-        assert self.widget._worker.wait(20)
-        return [set(data.get("state", {})) for data, _ in self.down]
+        assert not self.wait or self.widget._worker.wait(20)
+        return [set(data.get("state", {})) for data, _ in list(self.down)]
