@@ -145,6 +145,7 @@ def map_in_a_viewer(lens: Any, photos: Photos) -> None:
 def paint(lens: Any, photos: Photos) -> None:
     brush = cv.OcclusionBrush(lens, [photos[index] for index in range(4)], unit="conv2:3")
     brush.set_region(np.pad(np.ones((4, 4)), ((2, SIDE - 6), (3, SIDE - 7))))
+    brush.sliding = True  # called off in the midst of its run
     watch(brush)
 
 
@@ -182,7 +183,7 @@ USES: dict[str, Work] = {
     "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }
 DATA = {"MiniBroden", "ImageFolder", "Broden", "SegmentationFolder", "validate"}
-TOUCH_NO_MODEL = {"Unit", "link", "ConvvizError"} | DATA
+TOUCH_NO_MODEL = {"Unit", "SequenceViewer", "link", "ConvvizError"} | DATA
 
 
 def drain(steps: Generator[Any, None, Any]) -> None:
