@@ -11,13 +11,13 @@ function render({ model, el }) {
   let acts = [];
   const gate = one_under_way((wish, number) => {
     const { mask, ...rest } = wish;
-    if (!mask) return model.send({ kind: "look", ask: number, ...rest });
+    if (!mask) return model.send({ kind: "look", ask: number, near: NEAR, ...rest });
     const done = acts.splice(0);
     const masks = done.flatMap((act) => act.mask ?? []);
     // In the midst of a stroke the mask goes as it is when it is sent, not as it was when it was asked for.
     if (paint.painting() || !done.length) masks.push(held.mask);
     const told = done.map((act) => ({ ...act, mask: undefined }));
-    return model.send({ kind: "look", ask: number, on: current, acts: told, ...rest }, undefined, masks.map((each) => each.slice().buffer));
+    return model.send({ kind: "look", ask: number, near: NEAR, on: current, acts: told, ...rest }, undefined, masks.map((each) => each.slice().buffer));
   }, (number) => model.get("answered") >= number);
   const busy = () => (root.dataset.busy = String(gate.busy()));
   const look = (/** @type {any} */ wish) => {

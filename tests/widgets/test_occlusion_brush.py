@@ -106,6 +106,15 @@ def test_a_stroke_comes_down_as_one_update(brush: OcclusionBrush) -> None:
     assert brush.stroke == brush.strokes[1]["number"]
 
 
+def test_near_the_server_what_follows_pushes_the_answer(brush: OcclusionBrush) -> None:
+    wire = Wire(brush)
+    wire.gesture(MASK.tobytes(), kind="look", ask=9, on="image 0", acts=[{"end": "box"}], near=True)
+    assert [data["method"] for data, _ in wire.down] == ["update", "custom"]
+    assert len(wire.down[1][1][0]) >= 65_536
+    wire.gesture(kind="look", ask=10, near=False)
+    assert [data["method"] for data, _ in wire.down] == ["update"]
+
+
 def test_in_the_midst_of_a_stroke_the_mask_goes_to_other_views_and_not_into_the_log(brush: OcclusionBrush) -> None:
     wire = Wire(brush)
     down = wire.gesture(MASK.tobytes(), kind="look", ask=9, on="image 0", acts=[])
