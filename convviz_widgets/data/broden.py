@@ -114,6 +114,8 @@ class Broden(LabelledImages[Sample]):
             raise BadValue(f"Broden 1.0 has no pictures of side {side}. Accepted: {', '.join(map(str, URLS))}.")
         folder = Path(root) / f"broden1_{side}"
         if not (folder / "index.csv").is_file():
+            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+                raise BadValue(f"{str(folder)!r} is there and holds no index.csv. Delete it, or name another root.")
             archive = folder.with_suffix(".zip")
             download(URLS[side], archive, sha256=sha256, room=ROOM, progress=progress)
             unpack(archive, folder, strip=True, progress=progress)

@@ -9,9 +9,12 @@ import shutil
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 from urllib.parse import urlsplit
 
 from convviz_widgets.core.errors import BadValue, DownloadFailed
@@ -67,29 +70,11 @@ def download(
     if file.is_file() and (not digest or _sha256(file) == digest):
         return file
     if file.exists():
-        raise BadValue(f"{str(file)!r} is there and has not the digest {digest}. Delete it, or name another file.")
+        wrong = "is a folder" if file.is_dir() else f"is there and has not the digest {digest}"
+        raise BadValue(f"{str(file)!r} {wrong}. Delete it, or name another file.")
     file.parent.mkdir(parents=True, exist_ok=True)
     part, note = file.with_name(file.name + ".part"), file.with_name(file.name + ".part.json")
-    failures, last = 0, ""
-    while failures < tries:
-        had = _size(part)
-        try:
-            yield from _fetch(url, part, note, room)
-            break
-        except _GONE as error:
-            if isinstance(error, BadValue | DownloadFailed):
-                raise
-            last = _told(error, url)
-            failures = 0 if _size(part) > had else failures + 1
-            if failures < tries:
-                time.sleep(min(PAUSE * 2**failures, 8.0))
-    else:
-        kept = (
-            f"{_size(part):,} bytes are kept in {part.name!r}; the same call goes on from there."
-            if part.exists()
-            else ""
-        )
-        raise DownloadFailed(f"{url} cannot be fetched: {last}. Given up after {tries} tries. {kept}".strip())
+    yield from _arrive(url, part, note, room=room, tries=tries)
     found = _sha256(part)
     if digest and found != digest:
         part.unlink()
@@ -101,6 +86,24 @@ def download(
     os.replace(part, file)
     note.unlink(missing_ok=True)
     return file
+
+
+def _arrive(url: str, part: Path, note: Path, *, room: int, tries: int) -> Steps[None]:
+    """Connects until all is there, or so many times in a row without a new byte."""
+    failures, last = 0, ""
+    while failures < tries:
+        had = _size(part)
+        try:
+            yield from _fetch(url, part, note, room)
+        except _GONE as error:
+            last = _told(error, url)
+            failures = 0 if _size(part) > had else failures + 1
+            if failures < tries:
+                time.sleep(min(PAUSE * 2**failures, 8.0))
+        else:
+            return
+    kept = f" {_size(part):,} bytes are kept in {part.name!r}; the same call goes on from there." if _size(part) else ""
+    raise DownloadFailed(f"{url} cannot be fetched: {last}. Given up after {tries} tries.{kept}")
 
 
 def _fetch(url: str, part: Path, note: Path, room: int) -> Steps[None]:
@@ -125,7 +128,7 @@ def _fetch(url: str, part: Path, note: Path, room: int) -> Steps[None]:
         done = offer.start
         with _open(part, done) as out:
             if done == 0:
-                note.write_text(json.dumps({"url": url, "version": offer.version}), encoding="utf-8")
+                _keep(note, {"url": url, "version": offer.version})
             while piece := answer.read(PIECE):
                 _write(out, piece, part)
                 done += len(piece)
@@ -134,21 +137,34 @@ def _fetch(url: str, part: Path, note: Path, room: int) -> Steps[None]:
         raise ConnectionError(f"it broke off after {done:,} of {offer.total:,} bytes")
 
 
-def _open(part: Path, start: int) -> BinaryIO:
-    try:
-        out = part.open("r+b" if start else "wb")
+def _open(part: Path, start: int) -> RawIOBase:
+    """Without a buffer, so that what is counted is on the disk, and a full one is told of at once."""
+    with _on_disk(part):
+        out = part.open("r+b" if start else "wb", buffering=0)
         out.seek(start)
-    except OSError as error:
-        raise _full(part, error) from error
     return out
 
 
-def _write(out: BinaryIO, piece: bytes, part: Path) -> None:
+def _write(out: RawIOBase, piece: bytes, part: Path) -> None:
+    left = memoryview(piece)
+    with _on_disk(part):
+        while left:
+            left = left[out.write(left) or 0 :]
+
+
+def _keep(note: Path, about: dict[str, str]) -> None:
+    with _on_disk(note):
+        note.write_text(json.dumps(about), encoding="utf-8")
+
+
+@contextmanager
+def _on_disk(file: Path) -> Iterator[None]:
     try:
-        out.write(piece)
-        out.flush()  # so that a full disk is told of here, and what is counted is there
+        yield
     except OSError as error:
-        raise _full(part, error) from error
+        raise BadValue(
+            f"{str(file)!r} cannot be written: {error}. Make room and call again; what arrived is kept."
+        ) from error
 
 
 def _request(url: str, part: Path, note: Path) -> urllib.request.Request:
@@ -211,10 +227,6 @@ def _check_room(part: Path, needed: int) -> None:
             f"{needed:,} bytes are still to come, {free:,} are free in {str(part.parent)!r}. Make room, or name "
             "another folder; what arrived is kept."
         )
-
-
-def _full(part: Path, error: OSError) -> BadValue:
-    return BadValue(f"{str(part)!r} cannot be written: {error}. Make room and call again; what arrived is kept.")
 
 
 def _size(file: Path) -> int:

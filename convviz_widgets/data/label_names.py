@@ -17,7 +17,6 @@ ACCEPTED = (
     "to name or of name to colour; or a .json, .txt, .csv or .tsv file of one of these."
 )
 Names = Sequence[str] | Mapping[Any, Any] | str | os.PathLike[str]
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -74,19 +73,22 @@ def read_ignored(ignore: Any, names: ValueNames) -> set[int]:
         UnknownName: a name that no value has.
         BadType: something else.
     """
-    single = isinstance(ignore, int | str) or (names.colours and _is_colour(ignore))
+    several = (
+        isinstance(ignore, Iterable) and not isinstance(ignore, str) and not (names.colours and _is_colour(ignore))
+    )
     values: set[int] = set()
-    for each in [ignore] if single else ignore:
+    for each in ignore if several else [ignore]:
         if isinstance(each, str):
             if each not in names.names.values():
                 raise unknown_name("label", each, names.names.values(), "ignore= takes values, names or colours.")
             values |= {value for value, name in names.names.items() if name == each}
-        elif _is_colour(each):
+        elif names.colours and _is_colour(each):
             values.add(packed(each))
-        elif isinstance(each, int) and not isinstance(each, bool):
-            values.add(each)
+        elif not names.colours and hasattr(each, "__index__") and not isinstance(each, bool):
+            values.add(int(each))
         else:
-            raise BadType(f"ignore= holds {each!r}. Accepted: values, names or colours (R, G, B) that mean no label.")
+            accepted = "colours (R, G, B)" if names.colours else "values"
+            raise BadType(f"ignore= holds {each!r}. Accepted: names or {accepted} that mean no label.")
     return values
 
 
@@ -137,7 +139,8 @@ def _from_table(lines: list[str]) -> dict[int, str]:
         value = next((head.index(each) for each in ("idx", "id", "value", "number", "index") if each in head), None)
         if value is not None and "name" in head:
             name = head.index("name")
-            return {_value(row[value].strip()): row[name].strip() for row in rows[1:]}
+            whole = [row for row in rows[1:] if len(row) > max(value, name)]
+            return {_value(row[value].strip()): row[name].strip() for row in whole}
     return {}
 
 

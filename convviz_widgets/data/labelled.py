@@ -130,6 +130,16 @@ def digest_of(kind: str, about: bytes, places: "range | npt.NDArray[np.int64]") 
     return f"{kind}-{hashlib.sha256(hashlib.sha256(about).digest() + chosen).hexdigest()[:32]}"
 
 
+def covers(size: tuple[int, ...], picture: tuple[int, ...]) -> bool:
+    """Whether a map of a size (h, w) can lie on the whole of a picture (H, W): it has its proportions, to a pixel.
+
+    Example:
+        >>> covers((4, 6), (9, 12)), covers((4, 6), (12, 12))
+        (True, False)
+    """
+    return abs(size[0] * picture[1] - size[1] * picture[0]) <= max(picture)
+
+
 def number_concepts(names: Mapping[str, Sequence[str]]) -> tuple[Concept, ...]:
     """Concepts numbered from 1, category by category.
 

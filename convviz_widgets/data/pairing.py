@@ -40,11 +40,13 @@ def pair(images: object, labels: object, suffix: str = "") -> tuple[tuple[Pair, 
     if not isinstance(images, str | os.PathLike) or not isinstance(labels, str | os.PathLike):
         return _by_order(images, labels), ()
     at, of = _folder(images, "images"), _folder(labels, "labels")
+    together = at.samefile(of)
     maps = {_stem(path, of): path for path in _pictures(of) if path.stem.endswith(suffix)}
-    if at.samefile(of):
+    if together:
         photos = _without_maps(_pictures(at), at, suffix)
-    else:
-        photos = [path for path in _pictures(at) if of not in path.parents]
+    else:  # one folder may lie in the other
+        photos = [path for path in _pictures(at) if of not in path.parents or of in at.parents]
+        maps = {stem: path for stem, path in maps.items() if at not in path.parents or at in of.parents}
     pairs = tuple(
         Pair(path.relative_to(at).as_posix(), path, maps.pop(_stem(path, at) + suffix, None)) for path in photos
     )
@@ -53,7 +55,7 @@ def pair(images: object, labels: object, suffix: str = "") -> tuple[tuple[Pair, 
             f"No picture of {str(at)!r} ({_shown(photos)}) has a label map in {str(of)!r} ({_shown(maps.values())}). A "
             f"picture a.jpg has the map a{suffix}.png; suffix= names what comes before the dot."
         )
-    return pairs, tuple(maps.values()) if not at.samefile(of) else ()
+    return pairs, () if together else tuple(maps.values())
 
 
 def _by_order(images: object, labels: object) -> tuple[Pair, ...]:
@@ -66,8 +68,9 @@ def _by_order(images: object, labels: object) -> tuple[Pair, ...]:
         raise BadValue(
             f"images= lists {len(lists[0])} files, labels= {len(lists[1])}. Accepted: as many, at least one."
         )
-    start = Path(os.path.commonpath([path.parent for path in lists[0]]))
-    return tuple(Pair(image.relative_to(start).as_posix(), image, label) for image, label in zip(*lists, strict=True))
+    start = os.path.commonpath([path.absolute().parent for path in lists[0]])
+    names = [path.absolute().relative_to(start).as_posix() for path in lists[0]]
+    return tuple(Pair(name, image, label) for name, image, label in zip(names, *lists, strict=True))
 
 
 def _folder(path: str | os.PathLike[str], name: str) -> Path:

@@ -23,7 +23,7 @@ from convviz_widgets.data.colours import colour_terms
 from convviz_widgets.data.concepts import COLOURS
 from convviz_widgets.data.label_names import Names, listed, read_ignored, read_names
 from convviz_widgets.data.label_table import LabelTable, packed_map
-from convviz_widgets.data.labelled import LabelledImages, Labels, Map, Sample, digest_of, number_concepts
+from convviz_widgets.data.labelled import LabelledImages, Labels, Map, Sample, covers, digest_of, number_concepts
 from convviz_widgets.data.pairing import Pair, pair
 from convviz_widgets.data.reading import picture_size, read_map, read_picture
 from convviz_widgets.data.scenes import Scenes, read_scenes
@@ -155,13 +155,12 @@ class SegmentationFolder(LabelledImages[Sample]):
 
 
 def _check_size(size: tuple[int, ...], each: Pair) -> None:
-    """A map may be coarser than its picture, of the same proportions to a pixel."""
-    height, width = picture_size(each.image)
-    if abs(size[0] * width - size[1] * height) > max(height, width):
+    picture = picture_size(each.image)
+    if not covers(size, picture):
         raise BadLabel(
             "wrong size",
-            f"{str(each.label)!r} is {size[0]}x{size[1]}, its picture {height}x{width} (height x width). A map covers "
-            "its whole picture: give one of the same proportions.",
+            f"{str(each.label)!r} is {size[0]}x{size[1]}, its picture {picture[0]}x{picture[1]} (height x width). A "
+            "map covers its whole picture: give one of the same proportions.",
         )
 
 

@@ -49,8 +49,8 @@ def unpack(
 ) -> Steps[Path]:
     """Unpacks a zip or tar archive into a new folder; the folder appears when all of it is there.
 
-    Every entry is looked at before the first is written: a path that leads out of the folder, a link, a device, the
-    same name twice, or more than the limits, and nothing is unpacked. Files get the permissions of new files.
+    Every entry is looked at before the first is written: with a path that leads out of the folder, a link, a device, or
+    more than the limits, nothing is unpacked. Files get the permissions of new files.
 
     Example:
         >>> unpack("broden1_224.zip", "broden1_224", strip=True)  # doctest: +SKIP

@@ -17,6 +17,7 @@ from convviz_widgets.core.errors import BadLabel, BadType, ConvvizError, Missing
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.data.concepts import Concept
+from convviz_widgets.data.labelled import covers
 from convviz_widgets.data.reading import read_picture
 
 SHOWN = 5  # problems of a kind that a repr lists; the rest is counted
@@ -195,7 +196,7 @@ class _Look:
             self._add("unreadable map", f"{where}: {labels.shape} {labels.dtype}, not whole numbers (h, w).", category)
             return
         height, width = labels.shape[-2:]
-        if size and abs(height * size[1] - width * size[0]) > max(size):
+        if size and not covers((height, width), size):
             text = f"{where}: the map is {height}x{width}, the picture {size[0]}x{size[1]} (height x width)."
             self._add("wrong size", text, category)
         ids = {int(each) for each in np.unique(labels)} - {0}

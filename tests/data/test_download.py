@@ -167,6 +167,8 @@ def test_a_wrong_digest_leaves_nothing_behind(server: Server, tmp_path: Path) ->
     with pytest.raises(BadValue, match="is there and has not the digest"):
         download(server.url, tmp_path / "a", sha256=DIGEST)
     assert (tmp_path / "a").read_bytes() == b"other"
+    with pytest.raises(BadValue, match="is a folder"):
+        download(server.url, tmp_path)
 
 
 def test_what_no_try_can_mend_is_told_at_once_and_what_one_can_is_tried(server: Server, tmp_path: Path) -> None:
@@ -241,4 +243,7 @@ def test_broden_comes_over_the_line_and_opens(server: Server, tmp_path: Path, mo
     assert data.concepts[data[1].labels["material"].max() - 1] == Concept(8, "fabric", "material")
     asked = len(server.asked)
     assert len(Broden.download(tmp_path / "data")) == 4
+    (tmp_path / "data" / "broden1_224" / "index.csv").unlink()
+    with pytest.raises(BadValue, match=r"holds no index\.csv"):
+        Broden.download(tmp_path / "data")
     assert len(server.asked) == asked

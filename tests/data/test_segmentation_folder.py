@@ -210,6 +210,16 @@ def test_lists_of_files(tmp_path: Path) -> None:
         SegmentationFolder(images, tmp_path / "labels", NAMES)
 
 
+def test_one_folder_may_lie_in_the_other(tmp_path: Path) -> None:
+    for outer, inner in (("images", "images/labels"), ("labels/images", "labels")):
+        root = tmp_path / inner.replace("/", "_")
+        photo(root / outer / "a.jpg")
+        grey(root / inner / "a.png")
+        data = SegmentationFolder(root / outer, root / inner, NAMES, ignore=3)
+        assert [sample.name for sample in data] == ["a.jpg"]
+        assert data.unmatched == ()
+
+
 def test_maps_may_be_coarser_but_not_of_other_proportions(tmp_path: Path) -> None:
     where = fill(tmp_path, "a", "b")
     photo(where["images"] / "a.png", (2 * H + 1, 2 * W))  # 9x12 for 4x6: a rounding
@@ -262,7 +272,10 @@ def test_the_digest_is_of_the_pictures_and_labels_wherever_they_lie(tmp_path: Pa
         ({"names": {-1: "sky"}}, BadValue, "the value -1"),
         ({"names": "none.txt"}, MissingFile, "no file of names"),
         ({"ignore": "raod"}, UnknownName, "'raod'.*'road'"),
-        ({"ignore": [1.5]}, BadType, "ignore= holds 1.5"),
+        ({"ignore": [1.5]}, BadType, "ignore= holds 1.5.*names or values"),
+        ({"ignore": None}, BadType, "ignore= holds None"),
+        ({"ignore": [(0, 0, 0)]}, BadType, r"ignore= holds \(0, 0, 0\)"),
+        ({"ignore": 0, "names": PALETTE}, BadType, r"ignore= holds 0.*colours \(R, G, B\)"),
         ({"ignore": NAMES}, BadValue, "leaves none"),
         ({"encoding": "ade"}, UnknownName, "'ade'.*'ade20k'"),
         ({"encoding": "ade20k", "names": PALETTE}, BadValue, "Give names by number"),
