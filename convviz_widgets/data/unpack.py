@@ -145,13 +145,12 @@ def _of_tar(taken: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
 def _safe(member: _Member, source: Path) -> tuple[str, ...]:
     """The parts of an entry's path below the folder."""
     name = member.name
-    windows, parts = PureWindowsPath(name), PurePosixPath(name).parts
-    outside = name.startswith("/") or bool(windows.drive or windows.root) or ".." in windows.parts
-    if outside or not name.strip("/") or "\\" in name or "\0" in name or ":" in name:
+    windows = PureWindowsPath(name)  # of which a path of any system is one
+    if windows.root or ".." in windows.parts or "\\" in name or ":" in name:
         raise _unsafe(source, f"the path {name!r} leads out of the folder or is no plain path")
     if member.kind not in ("file", "folder"):
         raise _unsafe(source, f"{name!r} is a {member.kind}")
-    return parts
+    return PurePosixPath(name).parts
 
 
 def _within(members: Iterator[_Member], source: Path, most_bytes: int, most_files: int) -> Iterator[_Member]:

@@ -174,6 +174,16 @@ def test_broken_rows_and_maps_end_no_others(root: Path) -> None:
         assert pickle.loads(pickle.dumps(caught.value)).kind == kind
 
 
+def test_tables_may_come_from_windows(root: Path) -> None:
+    plain = [(sample.name, sorted(sample.labels)) for sample in Broden(root)]
+    for path in root.glob("*.csv"):
+        text = path.read_text(encoding="utf-8")
+        path.write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    data = Broden(root)
+    assert [(sample.name, sorted(sample.labels)) for sample in data] == plain
+    assert data[3].labels["texture"].shape == (2, 8, 8)
+
+
 def test_a_large_index_takes_little_memory(root: Path) -> None:
     count = 5_000
     lines = [row.replace("a.jpg", f"a{place}.jpg") for place, row in enumerate([miniature.ROWS[0]] * count)]

@@ -34,6 +34,8 @@ class Server(ThreadingHTTPServer):
     body = BODY
     etag = '"one"'
     ranges = True
+    heeds_version = True  # answers If-Range
+    shift = 0  # where a part begins, against what was asked for
     says_size = True
     breaks_after: list[int]  # bytes sent before each of the next answers breaks off
     codes: list[int]  # answered instead
@@ -54,8 +56,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(server.codes.pop(0))
             return
         start = 0
-        if wanted and server.ranges and self.headers.get("If-Range") == server.etag:
-            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        same = self.headers.get("If-Range") == server.etag or not server.heeds_version
+        if wanted and server.ranges and same:
+            start = int(wanted.removeprefix("bytes=").removesuffix("-")) + server.shift
         if start >= len(server.body):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(server.body)}")
@@ -132,15 +135,24 @@ def test_no_new_byte_in_some_tries_is_the_end_and_all_is_kept(server: Server, tm
     assert download(server.url, tmp_path / "a", sha256=DIGEST).read_bytes() == BODY
 
 
-@pytest.mark.parametrize("forgets", ["version", "ranges"])
+@pytest.mark.parametrize("forgets", ["version", "ranges", "both"])
 def test_another_version_is_fetched_from_the_start(server: Server, tmp_path: Path, forgets: str) -> None:
     server.breaks_after = [600_000]
-    if forgets == "version":
+    server.heeds_version = forgets != "both"
+    if forgets != "ranges":
         (tmp_path / "a.part").write_bytes(b"old" * 1000)
         (tmp_path / "a.part.json").write_text(json.dumps({"url": server.url, "version": '"zero"'}), encoding="utf-8")
     else:
         server.ranges = False
         server.breaks_after.append(700_000)
+    assert download(server.url, tmp_path / "a", sha256=DIGEST).read_bytes() == BODY
+
+
+def test_a_part_that_begins_elsewhere_is_not_taken(server: Server, tmp_path: Path) -> None:
+    server.breaks_after, server.shift = [300_000], -7
+    with pytest.raises(DownloadFailed, match=r"another part than asked for: 'bytes 299993-"):
+        download(server.url, tmp_path / "a", tries=2)
+    server.shift = 0
     assert download(server.url, tmp_path / "a", sha256=DIGEST).read_bytes() == BODY
 
 
