@@ -13,6 +13,7 @@ from convviz_widgets.core.errors import BadType, BadValue, MissingFile, UnknownN
 from convviz_widgets.methods.inversion.decoder import Decoder
 from convviz_widgets.methods.inversion.invert import invert
 from convviz_widgets.methods.inversion.train_decoder import train_decoder
+from convviz_widgets.nets.upconvnet import UpconvNet
 from tests.networks import ALL, pictures, settle
 
 WIDTHS = (8, 8)
@@ -154,6 +155,8 @@ def test_what_is_wrong_is_told(lens: cv.Lens, tmp_path: Path) -> None:
 
 
 class Tokens(nn.Module):
+    """Its inner layer gives tokens (T, K), neither maps nor a vector."""
+
     def __init__(self) -> None:
         super().__init__()
         self.inner, self.out = nn.Linear(3, 4), nn.Linear(4, 5)
@@ -164,6 +167,7 @@ class Tokens(nn.Module):
 
 def test_a_layer_that_gives_neither_maps_nor_a_vector_is_told() -> None:
     lens = cv.Lens(settle(Tokens()), input_size=8)
-    assert lens.layers["inner"].shape == (64, 4)
-    with pytest.raises(UnsupportedModel, match=r"\(64, 4\) cannot be decoded"):
+    with pytest.raises(UnknownName, match=r"no layer 'inner'. Nearest: 'out'. `lens.layers` lists them"):
         train_decoder(lens, "inner", smooth(3, side=8), widths=WIDTHS)
+    with pytest.raises(UnsupportedModel, match=r"\(64, 4\) cannot be decoded. Accepted: maps"):
+        UpconvNet((64, 4), (3, 8, 8))
