@@ -149,6 +149,17 @@ def paint(lens: Any, photos: Photos) -> None:
     watch(brush)
 
 
+def weigh(lens: Any, photos: Photos) -> Generator[Any, None, Any]:
+    decoder = cv.train_decoder(lens, "conv2", photos.pixels, epochs=1, widths=(8,))
+    several = (photos[index] for index in range(4))
+    return (yield from cv.map_importance.steps(lens, several, "conv2", decoder=decoder))
+
+
+def compressed(lens: Any, photos: Photos) -> Generator[Any, None, Any]:
+    importance = yield from weigh(lens, photos)
+    yield from cv.compress.steps(lens, photos.pixels[:4], [0, 1, 2, 3], "conv2", importance=importance, shares=[0.5])
+
+
 def watch(viewer: Any) -> None:
     viewer.wait(60)
     viewer.close()
@@ -176,6 +187,15 @@ USES: dict[str, Work] = {
     "ablate": lambda lens, photos: cv.ablate.steps(
         lens, ["conv1:0", "conv1:1"], [photos[index] for index in range(4)], [0, 1, 2, 3]
     ),
+    "invert": lambda lens, photos: interruptible(
+        cv.invert.steps(lens, photos[0], ["conv1", "conv2"], steps=len(photos)), photos
+    ),
+    "train_decoder": lambda lens, photos: cv.train_decoder.steps(lens, "conv2", photos, epochs=1, batch_size=2),
+    "inversion_measures": lambda lens, photos: interruptible(
+        cv.inversion_measures.steps(lens, photos[0], ["conv2"], recipes=["fourier"], steps=len(photos)), photos
+    ),
+    "map_importance": weigh,
+    "compress": compressed,
     "ProjectionViewer": calls(project_in_a_viewer),
     "SaliencyViewer": calls(map_in_a_viewer),
     "OcclusionBrush": calls(paint),
