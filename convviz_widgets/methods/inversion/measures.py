@@ -153,7 +153,7 @@ def inversion_measures(
                     recipe=recipe,
                     perturbation=kind,
                     seed=seed,
-                    **extra,  # type: ignore[arg-type]
+                    **extra,
                 )
                 told = yield from _within(work, done, total, recipe)
                 for name, values in _measured(lens, picture, told, place).items():
