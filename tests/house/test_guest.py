@@ -179,6 +179,9 @@ USES: dict[str, Work] = {
     "randomization_check": lambda lens, photos: cv.randomization_check.steps(lens, photos[3]),
     "deletion_insertion": lambda lens, photos: cv.deletion_insertion.steps(lens, photos[3], steps=20),
     "localize": lambda lens, photos: cv.localize.steps(lens, photos[3]),
+    "localization_error": lambda lens, photos: cv.localization_error.steps(
+        lens, photos, [[(0, 4, 4, 20, 28)]] * len(photos), top=2
+    ),
     "occlusion": lambda lens, photos: cv.occlusion.steps(lens, photos[3], size=16, stride=8),
     "empirical_receptive_field": lambda lens, photos: cv.empirical_receptive_field.steps(
         lens, "conv2:3", [photos[index] for index in range(4)], size=8, stride=8
@@ -204,6 +207,7 @@ USES: dict[str, Work] = {
 }
 DATA = {"MiniBroden", "ImageFolder", "Broden", "SegmentationFolder", "validate"}
 TOUCH_NO_MODEL = {"Unit", "SequenceViewer", "link", "ConvvizError"} | DATA
+TOUCH_NO_MODEL = {"Unit", "MiniBroden", "ImageFolder", "BoxFolder", "link", "ConvvizError"}
 
 
 def drain(steps: Generator[Any, None, Any]) -> None:
