@@ -82,7 +82,6 @@ ROWS: tuple[Row, ...] = (
         "data",
         "The pictures of a folder with the boxes of what is on them",
         "after Everingham 2010 (Pascal VOC)",
-        "03_saliency.ipynb",
     ),
     Row(
         "scan",
