@@ -5,7 +5,9 @@ Zeiler & Fergus 2013, section 2.1), a convolution becomes the one with the trans
 batch normalisation scales; joins hand it to all their branches.
 """
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -55,12 +57,10 @@ class WayBack:
         padded: bool = True,
     ) -> None:
         site = OUTPUT if layer is None else lens.layers[layer.name if isinstance(layer, Layer) else layer].site
-        gates = (
-            nullcontext() if rule == "gradient" else relu_rule(rule)
-        )  # autograd's own ReLU follows the gradient rule
-        with torch.inference_mode(mode=False), gates, nullcontext() if padded else unpadded():
+        with torch.inference_mode(mode=False):
             self._x = prepared.detach().to(lens.device, lens._dtype).clone().requires_grad_()
-            self._output = lens._record(self._x, [site], grad=True)[site]
+            within = partial(_ruled, rule, padded=padded)
+            self._output = lens._record(self._x, [site], grad=True, within=within)[site]
             self.answers = self._output.detach()
 
     def down(self, signals: torch.Tensor, *, last: bool = False) -> torch.Tensor:
@@ -81,6 +81,13 @@ class WayBack:
                 self._output, self._x, sent, retain_graph=not last, allow_unused=True, materialize_grads=True
             )
         return arrived
+
+
+@contextmanager
+def _ruled(rule: Rule, *, padded: bool) -> Iterator[None]:
+    """What a forward pass runs within; autograd's own ReLU follows the gradient rule."""
+    with nullcontext() if rule == "gradient" else relu_rule(rule), nullcontext() if padded else unpadded():
+        yield
 
 
 def project(

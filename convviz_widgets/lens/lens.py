@@ -3,6 +3,7 @@
 import html
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from typing import Any, Self, overload
 
 import numpy as np
@@ -23,7 +24,7 @@ from convviz_widgets.lens.plain import plain_module
 from convviz_widgets.lens.prediction import Prediction, best_classes, class_name
 from convviz_widgets.lens.preprocess import Preprocess
 from convviz_widgets.lens.recall import image_digest, recall
-from convviz_widgets.lens.record import OUTPUT, record
+from convviz_widgets.lens.record import OUTPUT, Within, record
 from convviz_widgets.lens.shape import find_input_shape, input_channels, side_lengths
 from convviz_widgets.lens.sites import Site
 from convviz_widgets.lens.version import WeightsVersion
@@ -281,7 +282,9 @@ class Lens:
             version = self._version.now(apart_from=self._discovery.written)
             return recall(self.cache, prepared, sites, version=version, compute=compute)
 
-    def _record(self, prepared: torch.Tensor, sites: list[Site], *, grad: bool) -> dict[Site, torch.Tensor]:
+    def _record(
+        self, prepared: torch.Tensor, sites: list[Site], *, grad: bool, within: Within = nullcontext
+    ) -> dict[Site, torch.Tensor]:
         found = self._discovery
         overwritten = [layer.site for layer in found.layers.values() if layer.overwritten]
 
@@ -294,6 +297,7 @@ class Lens:
                 clone=overwritten,
                 keep_buffers=bool(found.written),
                 keep_random=found.draws,
+                within=within,
             )
 
         parts = in_parts(run, prepared, free=self.cache.clear) if sites else [{}]

@@ -16,7 +16,9 @@ Compute = Callable[[list[torch.Tensor], list[Site]], dict[Site, torch.Tensor]]
 def image_digest(prepared: torch.Tensor) -> str:
     """Digest of a prepared picture (C, H, W): its shape and values."""
     values = prepared.detach().cpu().contiguous()
-    return hashlib.blake2b(values.numpy().tobytes() + repr(values.shape).encode(), digest_size=16).hexdigest()
+    total = hashlib.blake2b(values.numpy().data, digest_size=16)
+    total.update(repr(values.shape).encode())
+    return total.hexdigest()
 
 
 def recall(

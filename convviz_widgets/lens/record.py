@@ -1,6 +1,6 @@
 """One forward pass that stops after the last output wanted, and the outputs as they were when they came out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from convviz_widgets.lens.sites import Site, StopForward, first_tensor, reportin
 
 OUTPUT = Site("")
 """The output of the whole network."""
+Within = Callable[[], AbstractContextManager[object]]
 
 
 def record(
@@ -25,6 +26,7 @@ def record(
     clone: Sequence[Site] = (),
     keep_buffers: bool = True,
     keep_random: bool = True,
+    within: Within = nullcontext,
 ) -> dict[Site, torch.Tensor]:
     """The outputs of these sites for a prepared batch (N, C, H, W).
 
@@ -36,6 +38,7 @@ def record(
         clone: sites whose output a later in-place operation is known to write over.
         keep_buffers: see `as_guest`.
         keep_random: see `as_guest`.
+        within: makes a context for the forward pass alone, such as a rule for its backward pass.
 
     Raises:
         UnsupportedModel: the forward pass fails, or never comes by a site.
@@ -46,10 +49,10 @@ def record(
         torch.inference_mode(mode=False),
         torch.set_grad_enabled(mode=grad),
     ):
-        found, versions = _run(module, batch, sites, set(clone))
+        found, versions = _run(module, batch, sites, set(clone), within)
         overwritten = [site for site, output in found.items() if version_of(output) != versions[site]]
         if overwritten:  # not seen while the layers were discovered: the network branches on its input
-            found, _ = _run(module, batch, sites, set(sites))
+            found, _ = _run(module, batch, sites, set(sites), within)
     return found
 
 
@@ -60,7 +63,7 @@ def _without_autocast(device: str) -> AbstractContextManager[object]:
 
 
 def _run(
-    module: nn.Module, batch: torch.Tensor, sites: Sequence[Site], clone: set[Site]
+    module: nn.Module, batch: torch.Tensor, sites: Sequence[Site], clone: set[Site], within: Within
 ) -> tuple[dict[Site, torch.Tensor], dict[Site, int]]:
     found: dict[Site, torch.Tensor] = {}
     versions: dict[Site, int] = {}
@@ -75,7 +78,7 @@ def _run(
         if len(found) == len(wanted):
             raise StopForward
 
-    with reporting(module, keep, sites=sites), suppress(StopForward):
+    with within(), reporting(module, keep, sites=sites), suppress(StopForward):
         forward(module, batch)
     if missed := wanted - found.keys():
         names = ", ".join(repr(site.name or "the output") for site in sorted(missed))

@@ -6,7 +6,7 @@ from collections.abc import Collection
 import torch
 from torch import nn
 
-from convviz_widgets.lens.guest import version_of
+from convviz_widgets.lens.guest import modules_of, tensors_of, version_of
 
 State = tuple[tuple[int, int, int], ...]
 
@@ -53,8 +53,11 @@ class WeightsVersion:
         return self._digest[1]
 
     def _tensors(self, apart_from: Collection[str] = ()) -> list[torch.Tensor]:
-        buffers = [each for name, each in self._module.named_buffers() if name not in apart_from]
-        return [*self._module.parameters(), *buffers]
+        modules = modules_of(self._module)
+        weights, buffers = (tensors_of(modules, kind) for kind in ("_parameters", "_buffers"))
+        if apart_from:
+            buffers = [each for name, each in self._module.named_buffers() if name not in apart_from]
+        return [*weights, *buffers]
 
 
 def _state(tensors: list[torch.Tensor]) -> State:
