@@ -181,7 +181,10 @@ def localization_error(
             "localization_error",
             fingerprint=lens.fingerprint,
             inputs=("lens", "images") if boxes is None else ("lens", "images", "boxes"),
-            **settings,
+            top=top,
+            above=above,
+            below=below,
+            ties=ties,
         ),
     )
 

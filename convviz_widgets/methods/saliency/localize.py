@@ -169,7 +169,7 @@ def averaged_map_steps(lens: Lens, prepared: torch.Tensor, target: Target) -> St
     straight = torch.cat([large[..., top : top + height, left : left + width] for top, left in corners])
     views = torch.cat([straight, straight.flip(-1)])
     parts: list[torch.Tensor] = []
-    for batch in views.split(per_pass(prepared)):
+    for batch in torch.split(views, per_pass(prepared)):
         parts.append(gradients(lens, batch, target)[0].abs().amax(1))
         yield Step(sum(map(len, parts)), len(views), label="ten views")
     maps = torch.cat(parts)

@@ -242,7 +242,8 @@ def peak(values: npt.NDArray[np.float32]) -> float | None:
 
 def _mean_gradient(lens: Lens, pictures: Iterator[torch.Tensor], target: Target, count: int) -> Steps[torch.Tensor]:
     """The mean gradient over pictures, (C, H, W), summed one by one, so that the sum is the same however they pass."""
-    total, done = None, 0
+    total: torch.Tensor | None = None
+    done = 0
     for first in pictures:
         batch = [first, *islice(pictures, per_pass(first) - 1)]
         for found in gradients(lens, torch.cat(batch), target)[0]:
