@@ -205,9 +205,8 @@ USES: dict[str, Work] = {
     "LayerPicker": calls(pick),
     "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }
-DATA = {"MiniBroden", "ImageFolder", "Broden", "SegmentationFolder", "validate"}
+DATA = {"MiniBroden", "ImageFolder", "Broden", "SegmentationFolder", "BoxFolder", "validate"}
 TOUCH_NO_MODEL = {"Unit", "SequenceViewer", "link", "ConvvizError"} | DATA
-TOUCH_NO_MODEL = {"Unit", "MiniBroden", "ImageFolder", "BoxFolder", "link", "ConvvizError"}
 
 
 def drain(steps: Generator[Any, None, Any]) -> None:
