@@ -91,7 +91,9 @@ class Geometries:
         preprocess = self.lens.preprocess
         decoded = decode(image, strict=preprocess.transform is not None, channels=preprocess.channels)
         prepared = self.lens.prepare(decoded)[0]
-        size = tuple(decoded.shape[1:]) if isinstance(decoded, torch.Tensor) else decoded.size[::-1]
+        tensor = isinstance(decoded, torch.Tensor)
+        height, width = decoded.shape[1:] if tensor else reversed(decoded.size)
+        size = int(height), int(width)
         if size not in self._found:
             identity = preprocess.transform is None
             self._found[size] = _identity(size) if identity else _asked(preprocess, size)
@@ -124,11 +126,11 @@ def _asked(prepare: Preprocess, size: tuple[int, int]) -> Geometry:
 def _through(prepare: Preprocess, plane: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The first channel of what becomes of a grey picture (H, W) in [0, 1]."""
     grey = torch.from_numpy(np.ascontiguousarray(plane, dtype=np.float32)).expand(prepare.channels, -1, -1)
-    return prepare(grey).double().numpy()[0]
+    return np.asarray(prepare(grey).double().numpy()[0])
 
 
 def _line(places: npt.NDArray[np.float64], length: int) -> Line:
-    """The line through the places (rows, columns) that prepared pixels show, without the borders, where pixels blend."""
+    """The line through the places (rows, columns) that prepared pixels show, without the borders, which blend."""
     count, across = places.shape
     known = np.flatnonzero(np.isfinite(places).sum(axis=1) > across / 2)
     used = known[EDGE:-EDGE] if len(known) > 4 * EDGE else known

@@ -1,6 +1,6 @@
 """Pictures in batches, each prepared while the one before it is at work; what cannot be read is set aside."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -30,6 +30,11 @@ class Group(NamedTuple):
     indices: torch.Tensor
     prepared: torch.Tensor
     beside: list[Any]
+
+    def part(self, places: Sequence[int]) -> "Group":
+        """Some of the pictures."""
+        chosen = torch.as_tensor(places)
+        return Group(self.indices[chosen], self.prepared[chosen], [self.beside[int(place)] for place in places])
 
 
 @dataclass

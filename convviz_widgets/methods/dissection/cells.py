@@ -17,7 +17,7 @@ from convviz_widgets.methods.dissection.upsampling import Axis, mixed, on
 
 Counts = npt.NDArray[np.int64]
 MARGIN = 2e-6  # rounding can lift a value between two others a little above both
-CELLS_AT_ONCE = 1 << 16
+PIXELS_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def passing(maps: torch.Tensor, thresholds: torch.Tensor, rows: Axis, columns: A
     found = (corner >= enough[unit][:, None, None]).nonzero()
     grid = [on(row_pixels, maps), on(column_pixels, maps)]
     shares = [on(axis.share, maps)[pixels] for axis, pixels in zip((rows, columns), grid, strict=True)]
-    for part in found.split(max(1, CELLS_AT_ONCE // grid[0].shape[1] // grid[1].shape[1] * 64)):
+    for part in torch.split(found, max(1, PIXELS_AT_ONCE // grid[0].shape[1] // grid[1].shape[1])):
         map_, row, column = part.T
         up, down, one, other = low[row], high[row], left[column], right[column]
         across = shares[1][column]

@@ -6,7 +6,7 @@ receptive fields; M_k = A_k >= T_k. For a concept c with mask L_c
 
     IoU(k, c) = sum |M_k and L_c| / sum |M_k or L_c|
 
-over the pictures that have any label of c's category. A unit whose best IoU is above 0.04 is a detector of that concept.
+over the pictures that have any label of c's category. A unit whose best IoU is above 0.04 is a detector of it.
 A unit that is silent nearly always, so that T_k is the least it ever gives, must exceed T_k.
 
 Pixels are counted in whole numbers, thresholds from whole counts in buckets 0.2 % wide: pictures in any order, on any
@@ -26,7 +26,6 @@ Representations", section 2.
 import hashlib
 import json
 import os
-import time
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -41,9 +40,10 @@ from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.memory import default_budget
-from convviz_widgets.methods.dissection.passes import Counted, Probe, Work, two_passes
+from convviz_widgets.methods.dissection.passes import Book, Counted, Probe, Work, two_passes
 from convviz_widgets.methods.dissection.report import Dissection
 from convviz_widgets.methods.dissection.samples import Samples
+from convviz_widgets.methods.dissection.workers import shared_passes
 from convviz_widgets.tally.checkpoint import digest
 
 QUANTILE = Knob(1e-6, 0.5, help="share of positions above a unit's threshold")
@@ -86,7 +86,7 @@ def dissect(
         cache: folder of finished reports, each found again by dataset, weights and settings; an unfinished one is
             continued there.
         memory: most bytes of maps to keep between the passes; default: a quarter of what is free, at most 2 GiB.
-        client: a ``dask.distributed`` Client: its workers share the work (``pip install convviz_widgets[distributed]``).
+        client: a ``dask.distributed`` Client, whose workers share the work; the extra ``distributed`` installs it.
 
     Returns:
         A `Dissection`.
@@ -104,7 +104,7 @@ def dissect(
     IOU.check("iou", iou)
     names = [layers] if isinstance(layers, str) else list(layers)
     probes = [Probe(lens.layers[name].name, lens.layers[name]) for name in dict.fromkeys(names)]
-    settings = {"layers": tuple(each.name for each in probes), "quantile": quantile, "iou": iou}
+    settings: dict[str, Any] = {"layers": tuple(each.name for each in probes), "quantile": quantile, "iou": iou}
     settings |= {} if batch_size == BATCH else {"batch_size": batch_size}
     folder = None if cache is None else Path(cache) / _key(lens, dataset, settings)
     if folder is not None and (folder / "manifest.json").is_file():
@@ -112,12 +112,9 @@ def dissect(
         return Dissection.load(folder)
     file = checkpoint if checkpoint is not None or folder is None else folder.with_suffix(".npz")
     work = prepared_work(lens, dataset, probes, quantile=quantile, batch_size=batch_size)
-    began = time.monotonic()
-    found = yield from two_passes(
-        work, checkpoint=file, memory=default_budget(lens.device) if memory is None else memory
-    )
+    found = yield from counted(work, file, memory=memory, client=client)
     made = Provenance.of("dissect", fingerprint=lens.fingerprint, inputs=("lens", "dataset"), **settings)
-    result = as_result(work, found, iou, made, pace={"this process": (found.count, time.monotonic() - began)})
+    result = as_result(work, found, iou, made)
     if folder is not None:
         _keep(result, folder, None if checkpoint is not None else Path(str(file)))
     return result
@@ -148,9 +145,19 @@ def prepared_work(
     return Work(lens, Samples(lens, dataset), probes, quantile, batch_size, top)
 
 
-def as_result(
-    work: Work, found: Counted, iou: float, provenance: Provenance, *, pace: dict[str, tuple[int, float]]
-) -> Dissection:
+def counted(
+    work: Work, file: str | os.PathLike[str] | None, *, memory: int | None = None, client: Any = None
+) -> Steps[Counted]:
+    """Both passes, here or on the workers of a client."""
+    tallies = work.fresh()
+    book = Book(file, work, tallies)
+    if client is not None:
+        return (yield from shared_passes(work, client, book, tallies))
+    memory = default_budget(work.lens.device) if memory is None else memory
+    return (yield from two_passes(work, book, tallies, memory=memory))
+
+
+def as_result(work: Work, found: Counted, iou: float, provenance: Provenance) -> Dissection:
     """The report of what was counted."""
     tops = {name: each.top.value() for name, each in found.tallies.items()}
     counts = {name: each.overlap.counts() for name, each in found.tallies.items()}
@@ -169,7 +176,7 @@ def as_result(
         density=work.samples.density,
         count=found.count,
         skipped=tuple(f"{each.name}: {each.reason}" for each in found.skipped),
-        pace=pace,
+        pace=found.pace,
         provenance=provenance,
     )
 

@@ -22,7 +22,7 @@ from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.dissection.cells import count
 from convviz_widgets.methods.dissection.samples import Samples
-from convviz_widgets.methods.dissection.upsampling import Axis, axes
+from convviz_widgets.methods.dissection.upsampling import Axis, axes, on
 from convviz_widgets.tally import checkpoint as file_of
 from convviz_widgets.tally.feed import Group, Skipped, batches
 from convviz_widgets.tally.overlap import Overlap
@@ -108,6 +108,14 @@ class Work:
         """The maps of a group of pictures, by layer."""
         return self.lens.record(group.prepared, dict.fromkeys(probe.layer.name for probe in self.probes))
 
+    def axes_of(self, probe: Probe, maps: torch.Tensor, group: Group) -> tuple[Axis, Axis]:
+        """Where the maps (N, K, h, w) of a group lie on the grid of its labels."""
+        shape, picture, grid = _sides(maps), _sides(group.prepared), group.beside[0].grid
+        key = (probe.layer.name, shape, picture, grid)
+        if key not in self._axes:
+            self._axes[key] = axes(probe.layer, shape, picture, grid)
+        return self._axes[key]
+
     def first(self, tallies: dict[str, Tallies], group: Group, maps: Maps) -> None:
         """Counts a group for the thresholds."""
         for probe in self.probes:
@@ -124,21 +132,11 @@ class Work:
         device = group.prepared.device
         labels = torch.from_numpy(np.stack(columns)).to(device)
         known = torch.from_numpy(np.stack([each.known for each in group.beside])).to(device)
-        labelled = np.sum([each.count for each in group.beside], axis=0, dtype=np.int64)
-        grid = group.beside[0].grid
+        labelled: npt.NDArray[np.int64] = np.sum([each.pixels for each in group.beside], axis=0, dtype=np.int64)
         for probe in self.probes:
             seen = probe.of(maps)
-            key = (probe.layer.name, tuple(seen.shape[2:]), tuple(group.prepared.shape[2:]), grid)
-            if key not in self._axes:
-                self._axes[key] = axes(probe.layer, *key[1:])
-            shared, active = count(
-                seen,
-                torch.from_numpy(thresholds[probe.name]).to(device),
-                self._axes[key],
-                labels,
-                known,
-                len(self.samples.concepts),
-            )
+            limits, place = on(thresholds[probe.name], seen), self.axes_of(probe, seen, group)
+            shared, active = count(seen, limits, place, labels, known, len(self.samples.concepts))
             tallies[probe.name].overlap.take(shared, active, labelled)
 
 
@@ -175,6 +173,7 @@ class Counted:
     thresholds: dict[str, npt.NDArray[np.float32]]
     count: int
     skipped: tuple[Skipped, ...]
+    pace: dict[str, tuple[int, float]] = field(default_factory=dict)
 
 
 class Progress:
@@ -195,8 +194,9 @@ class Progress:
 class Book:
     """A checkpoint that is written now and then; a disk that is full does not end the work."""
 
-    def __init__(self, file: Path | None, about: dict[str, Any], tallies: dict[str, Tallies]) -> None:
-        self.file, self.about = file, about
+    def __init__(self, file: str | os.PathLike[str] | None, work: Work, tallies: dict[str, Tallies]) -> None:
+        self.file = None if file is None else Path(file)
+        self.about = {} if file is None else about_of(work, tallies)
         self.tallies = {name: each.named() for name, each in tallies.items()}
         self.saved = time.monotonic()
 
@@ -222,38 +222,36 @@ class Book:
         self.saved = time.monotonic()
 
 
-def two_passes(work: Work, *, checkpoint: str | os.PathLike[str] | None, memory: int) -> Steps[Counted]:
+def two_passes(work: Work, book: Book, tallies: dict[str, Tallies], *, memory: int) -> Steps[Counted]:
     """Runs both passes in this process; ``done`` counts pictures over both, so that one number says where it is."""
-    tallies, count_ = work.fresh(), len(work)
-    about = about_of(work, tallies) if checkpoint is not None else {}
-    book = Book(Path(checkpoint) if checkpoint is not None else None, about, tallies)
+    number, began = len(work), time.monotonic()
     done, skipped = book.opened()
-    progress, kept = Progress(2 * count_, done), Kept(memory if done == 0 else 0)
-    if done < count_:
+    progress, kept = Progress(2 * number, done), Kept(memory if done == 0 else 0)
+    if done < number:
         for batch in work.batches(done):
             recorded = [work.maps(group) for group in batch.groups]
             for group, maps in zip(batch.groups, recorded, strict=True):
                 work.first(tallies, group, maps)
             kept.take(batch, recorded)
             done, skipped = batch.stop, [*skipped, *batch.skipped]
-            book.write(done, skipped, now=done == count_)
+            book.write(done, skipped, now=done == number)
             yield progress.step(done, "thresholds")
-    check_read(count_, skipped)
-    thresholds = {name: threshold_of(each.quantile, work.quantile) for name, each in tallies.items()}
-    for place, (group, maps) in enumerate(kept.groups):
-        work.second(tallies, thresholds, group, maps)
-        kept.groups[place] = ()  # type: ignore[call-overload] # gives the memory back
+    found = finished(work, tallies, skipped)
+    while kept.groups:
+        group, maps = kept.groups.pop(0)
+        work.second(tallies, found.thresholds, group, maps)
         done += len(group.indices)
-        yield progress.step(min(done, count_ + kept.stop), "overlaps")
-    done = max(done, count_ + kept.stop)
-    for batch in work.batches(done - count_):
+        yield progress.step(min(done, number + kept.stop), "overlaps")
+    done = max(done, number + kept.stop)
+    for batch in work.batches(done - number):
         for group in batch.groups:
-            work.second(tallies, thresholds, group, work.maps(group))
-        done = count_ + batch.stop
+            work.second(tallies, found.thresholds, group, work.maps(group))
+        done = number + batch.stop
         book.write(done, skipped)
         yield progress.step(done, "overlaps")
     book.write(done, skipped, now=True)
-    return Counted(tallies, thresholds, count_ - len(skipped), tuple(skipped))
+    found.pace = {"this process": (found.count, time.monotonic() - began)}
+    return found
 
 
 def about_of(work: Work, tallies: dict[str, Tallies]) -> dict[str, Any]:
@@ -268,15 +266,21 @@ def about_of(work: Work, tallies: dict[str, Tallies]) -> dict[str, Any]:
     }
 
 
-def check_read(count_: int, skipped: Sequence[Skipped]) -> None:
-    """Whether anything was counted at all.
+def finished(work: Work, tallies: dict[str, Tallies], skipped: Sequence[Skipped]) -> Counted:
+    """What is known after the first pass: the thresholds.
 
     Raises:
-        BadValue: nothing was.
+        BadValue: nothing was counted.
     """
-    if len(skipped) == count_:
+    if len(skipped) == len(work):
         first = f" The first: {skipped[0].name}: {skipped[0].reason}" if skipped else ""
-        raise BadValue(f"None of the {count_} pictures could be read.{first}")
+        raise BadValue(f"None of the {len(work)} pictures could be read.{first}")
+    thresholds = {name: threshold_of(each.quantile, work.quantile) for name, each in tallies.items()}
+    return Counted(tallies, thresholds, len(work) - len(skipped), tuple(skipped))
+
+
+def _sides(images: torch.Tensor) -> tuple[int, int]:
+    return int(images.shape[2]), int(images.shape[3])
 
 
 def threshold_of(quantile: Quantile, share: float) -> npt.NDArray[np.float32]:
@@ -286,4 +290,5 @@ def threshold_of(quantile: Quantile, share: float) -> npt.NDArray[np.float32]:
     """
     low, high = quantile.extremes()
     found = np.clip(quantile.value(share), low, high)
-    return np.where(found <= low, np.nextafter(low, np.float32(np.inf)), found).astype(np.float32)
+    above = np.where(low == 0, np.finfo(np.float32).tiny, np.nextafter(low, np.float32(np.inf)))
+    return np.where(found <= low, above, found).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What each unit stands for: overlaps with every concept, detectors, and how many different concepts a layer detects."""
+"""What each unit stands for: overlaps with every concept, detectors, and how many different concepts they detect."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,7 +73,7 @@ class LayerReport:
     @cached_property
     def best_iou(self) -> npt.NDArray[np.float64]:
         """(K,) the largest IoU of each unit."""
-        return self.iou.max(axis=1)
+        return np.asarray(self.iou.max(axis=1))
 
     def concept(self, unit: int) -> Concept | None:
         """What a unit overlaps best with."""

@@ -1,4 +1,4 @@
-"""Pictures with labelled pixels, read for a network: prepared, and their labels on the grid where pixels are counted."""
+"""Pictures with labelled pixels, read for a network: prepared, and their labels on the grid that is counted on."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -20,13 +20,13 @@ class Labelled(NamedTuple):
     Args:
         columns: (pixels, L) which concept, counted from 1 in order of id; 0 for none. None stands twice in a pixel.
         known: (categories,) bool, whether there is any label of a category.
-        count: (C,) pixels of each concept.
+        pixels: (C,) pixels of each concept.
         grid: rows and columns of pixels.
     """
 
     columns: Labels
     known: npt.NDArray[np.bool_]
-    count: npt.NDArray[np.int64]
+    pixels: npt.NDArray[np.int64]
     grid: tuple[int, int]
 
 
@@ -73,8 +73,8 @@ class Samples:
                 known[place] |= bool(columns.any())
                 layers.append(columns)
         stacked = np.stack(layers or [np.zeros(grid, dtype=np.int32)], axis=-1).reshape(grid[0] * grid[1], -1)
-        count = np.bincount(stacked.ravel(), minlength=len(self.concepts) + 1)[1:]
-        return prepared, Labelled(stacked, known, count, grid)
+        pixels = np.bincount(stacked.ravel(), minlength=len(self.concepts) + 1)[1:]
+        return prepared, Labelled(stacked, known, pixels, grid)
 
     def _stack(self, maps: Any, category: int, geometry: Geometry, grid: tuple[int, int]) -> list[Labels]:
         """The layers of a category's labels, each (rows, columns), without any concept twice in a pixel."""
@@ -91,8 +91,8 @@ class Samples:
         if low < 0 or high >= len(self._column) or not self._belong(array, category):
             wrong = [each for each in np.unique(array) if each and not self._is_of(int(each), category)]
             raise BadValue(
-                f"The labels of {self.categories[category]!r} hold {wrong[:5]}, which are no concepts of that category. "
-                "Accepted: the ids of `dataset.concepts`, and 0 for none."
+                f"The labels of {self.categories[category]!r} hold {wrong[:5]}, which are no concepts of that "
+                "category. Accepted: the ids of `dataset.concepts`, and 0 for none."
             )
         seen = list(self._column[geometry.labels(array, grid)])
         for place, layer in enumerate(seen[1:], start=1):

@@ -57,7 +57,7 @@ def axes(layer: Layer, shape: tuple[int, int], picture: tuple[int, int], grid: t
     Example:
         >>> import torch
         >>> from convviz_widgets.lens.lens import Lens
-        >>> layer = Lens(torch.nn.Conv2d(3, 1, 3, stride=2), input_size=9).layers["output"]
+        >>> layer = Lens(torch.nn.Sequential(torch.nn.Conv2d(3, 1, 3, stride=2)), input_size=9).layers["0"]
         >>> axes(layer, (4, 4), (9, 9), (9, 9))[0].share.tolist()
         [0.0, 0.0, 0.5, 0.0, 0.5, 0.0, 0.5, 0.0, 0.0]
     """
@@ -93,5 +93,5 @@ def mixed(one: torch.Tensor, other: torch.Tensor, share: torch.Tensor) -> torch.
 
 
 def on(array: npt.NDArray[Any], like: torch.Tensor) -> torch.Tensor:
-    """A numpy array as a tensor on the device of another."""
-    return torch.from_numpy(np.ascontiguousarray(array)).to(like.device)
+    """A numpy array, copied to a tensor on the device of another."""
+    return torch.tensor(array, device=like.device)

@@ -1,0 +1,58 @@
+"""Two workers give the same bits as one process, and a killed worker changes nothing."""
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from convviz_widgets.core.step import Step
+from convviz_widgets.lens.lens import Lens
+from convviz_widgets.methods.dissection.dissect import dissect
+from tests.methods.dissection.worlds import SIDE, Planted, Tiles
+
+distributed = pytest.importorskip("distributed", reason="comes with the extra `distributed`")
+OPTIONS: dict[str, Any] = {"quantile": 0.05, "batch_size": 2}
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning")
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    with (
+        distributed.LocalCluster(2, threads_per_worker=1, dashboard_address=None, memory_limit=0) as cluster,
+        distributed.Client(cluster) as made,
+    ):
+        yield made
+
+
+def test_two_workers_give_the_bits_of_one_process(client: Any) -> None:
+    lens = Lens(Planted(), input_size=SIDE)
+    whole = dissect(lens, Tiles(41, bad=(5,)), ["conv", "last"], **OPTIONS)
+    shared = dissect(lens, Tiles(41, bad=(5,)), ["conv", "last"], client=client, **OPTIONS)
+    assert shared == whole
+    assert shared.skipped == whole.skipped != ()
+    assert sum(pictures for pictures, _ in shared.pace.values()) == 82
+    assert all(address.startswith("tcp") and seconds > 0 for address, (_, seconds) in shared.pace.items())
+
+
+def test_a_worker_killed_in_the_midst_changes_nothing(client: Any) -> None:
+    lens, killed = Lens(Planted(), input_size=SIDE), []
+    whole = dissect(lens, Tiles(48), "last", **OPTIONS)
+
+    def kill(step: Step) -> None:
+        if step.index >= 24 and not killed:
+            killed.append(next(iter(client.run(os.getpid).values())))
+            os.kill(killed[0], signal.SIGKILL)
+
+    shared = dissect(lens, Tiles(48), "last", client=client, progress=kill, **OPTIONS)
+    assert killed
+    assert shared == whole
+
+
+def test_calling_it_off_leaves_no_task_behind(client: Any) -> None:
+    steps = dissect.steps(Lens(Planted(), input_size=SIDE), Tiles(48), "last", client=client, **OPTIONS)
+    next(steps)
+    steps.close()
+    client.wait_for_workers(1)
+    assert not any(name.startswith("_count") for name in client.futures)
