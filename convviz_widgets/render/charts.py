@@ -90,6 +90,36 @@ def bars(names: Sequence[object], values: npt.ArrayLike, *, title: str = "", uni
     return figure
 
 
+def stacks(
+    names: Sequence[object], parts: Mapping[str, npt.ArrayLike], *, title: str = "", unit: str = "value"
+) -> go.Figure:
+    """One horizontal bar per name, made of parts laid end to end, the first name on top.
+
+    Args:
+        names: (n,) labels, shown as they are.
+        parts: name of the part to (n,) lengths.
+        title: above the chart.
+        unit: what the bars measure, with its unit of measure: the label of the axis.
+
+    Raises:
+        BadValue: not one length per name.
+    """
+    figure: go.Figure | None = None
+    for index, (part, values) in enumerate(parts.items()):
+        single = bars(names, values, title=title, unit=unit)
+        bar = single.data[0]
+        bar.update(name=_text(_short(part)), marker={"color": COLOURS[index % len(COLOURS)]})
+        bar.hovertemplate = "%{customdata}: %{x:.4g} %{fullData.name}<extra></extra>"
+        if figure is None:
+            figure = single
+        else:
+            figure.add_trace(bar)
+    if figure is None:
+        raise BadValue("There are no parts to lay end to end. Accepted: at least one.")
+    figure.update_layout(barmode="stack", showlegend=True, margin={"b": 90})
+    return figure
+
+
 def curve(
     lines: Mapping[str, npt.ArrayLike],
     *,

@@ -5,8 +5,8 @@ For a layer with maps A_k and thresholds T_k as in dissection, weights w (K,) an
     segmentation:    M(x) = up(sigmoid(sum_k w_k [A_k(x) >= T_k] + b)), compared with c's mask pixel by pixel
     classification:  m(x) = sigmoid(sum_k w_k mean_ij A_k(x)_ij + b), compared with whether c is in the picture
 
-by binary cross-entropy in which what is there and what is not count alike; ``up`` is dissection's interpolation.
-the pictures with any label of c's category three in ten are kept apart, and every figure is the IoU on those: pixels
+by binary cross-entropy in which what is there and what is not count alike; ``up`` is as in dissection. Of the pictures
+with any label of c's category three in ten are kept apart, and every figure is the IoU on those: pixels
 where M is above a cut, chosen on the other pictures, and c's pixels (for classification: pictures instead of pixels).
 Beside it stands the single unit that was best on the pictures learnt from.
 

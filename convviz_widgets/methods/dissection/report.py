@@ -202,9 +202,8 @@ class Dissection(Result):
     def figure(self, by: By = "unit") -> Any:
         """Unique detectors of each layer, by category."""
         counts = self.unique_counts(by)
-        names = [f"{layer} · {category}" for layer in counts for category in counts[layer]]
-        values = [count for layer in counts.values() for count in layer.values()]
-        return charts.bars(names, values, title="Unique detectors", unit=f"different concepts (by {by})")
+        parts = {category: [each[category] for each in counts.values()] for category in self.categories}
+        return charts.stacks(list(counts), parts, title="Unique detectors", unit=f"different concepts (by {by})")
 
     def caption(self) -> str:
         """How many detectors each layer has."""

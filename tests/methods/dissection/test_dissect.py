@@ -244,7 +244,10 @@ def test_it_comes_back_from_a_folder_and_is_drawn(lens: Lens, tmp_path: Path) ->
     result = dissect(lens, Tiles(), ["conv", "last"])
     assert Dissection.load(result.save(tmp_path / "report")) == result
     assert "conv:0" in result._repr_html_()
-    assert sum(result.figure().data[0].x) == sum(sum(each.values()) for each in result.unique_counts().values())
+    assert [each.name for each in result.figure().data] == ["colour", "part"]
+    assert [list(each.x) for each in result.figure("category").data] == [
+        [counts[category] for counts in result.unique_counts("category").values()] for category in ("colour", "part")
+    ]
     report = result.layers["conv"]
     assert report.units_of("red")[0].unit == 0
     assert report.units_of(CONCEPTS[0])[0].iou == 1.0
