@@ -67,6 +67,7 @@ class Incremental:
         named = [lens.layers[each.name if isinstance(each, Layer) else each] for each in layers]
         self._sites = {**({"": OUTPUT} if scores else {}), **{layer.name: layer.site for layer in named}}
         self.alone: set[str] = set()
+        self._taken = 0  # numbers of the largest changed map so far, for each window
         self._tape = Tape(obstacle="not traced")
         self._kept: dict[int, torch.Tensor] = {}
         with lens.lock:
@@ -167,11 +168,11 @@ class Incremental:
                 return total + state.sums(clean)
             return total if state is None else state.flatten(0, 1).flatten(2).sum(2)
 
-    def room(self, most: int = 32) -> int:
-        """How many windows at once fit into a part of the free memory."""
+    def room(self, most: int = 128) -> int:
+        """How many windows at once fit into a part of the free memory, by what those tried so far took."""
         largest = max([each.numel() for each in self._kept.values()], default=self.prepared.numel())
-        each = (3 * largest + self.prepared.numel()) * self.prepared.element_size()
-        return int(min(max(default_budget(self._lens.device) // (4 * each), 1), most))
+        each = (3 * min(largest, self._taken or largest) + self.prepared.numel()) * self.prepared.element_size()
+        return int(min(max(default_budget(self._lens.device) // (4 * each), 1), most if self._taken else most // 4))
 
     def _open(self) -> None:
         """One forward pass, of which everything is kept."""
@@ -215,6 +216,7 @@ class Incremental:
             for number, state in zip(operation.outputs, self._after(operation, states), strict=False):
                 if not isinstance(state, Table) or state.rows.count and state.columns.count:
                     states[number] = self._widened(number, state)
+                    self._taken = max(self._taken, _numbers(states[number]))
             for number in operation.inputs:
                 if self._last[number] == place and number not in self._wanted:
                     states.pop(number, None)
@@ -246,6 +248,14 @@ class Incremental:
 
     def _quiet(self) -> Any:
         return _Quiet()
+
+
+def _numbers(state: State) -> int:
+    """How many there are for each window."""
+    if isinstance(state, Table):
+        return state.values.numel() // (len(state.rows.at) * len(state.columns.at)) + 1
+    values = state if isinstance(state, torch.Tensor) else state.values
+    return values.numel() // max(len(values), 1)
 
 
 class _Quiet:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
-FEW = 12  # views that share their changed taps, below which they are not worth a matrix product of their own
+FEW = 4  # views that share their changed taps, below which they are not worth a matrix product of their own
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,13 +1,13 @@
 """The three maps of a sliding square while they are being filled, coarse positions first."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-COARSEST = 8  # every eighth position of every eighth row comes first
+COARSE = (8, 4, 1)  # every eighth position of every eighth row comes first; each step is a multiple of the next
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -58,7 +58,7 @@ class Maps:
         """A copy in which positions that were not looked at show the nearest one that was, above and to the left."""
         rows, columns = (np.asarray(each, dtype=np.int64) for each in np.indices(self.known.shape))
         known, step = self.known, 1
-        while not known.all() and step < COARSEST:
+        while not known.all() and step < COARSE[0]:
             step *= 2
             rows = np.where(known, rows, rows // step * step)
             columns = np.where(known, columns, columns // step * step)
@@ -67,18 +67,36 @@ class Maps:
         return replace(self, **shown, known=self.known.copy())
 
 
-def coarse_to_fine(rows: int, columns: int, most: int) -> Iterator[Ints]:
-    """Places of a grid, (n, 2), at most so many at a time: every eighth in every eighth row first, then those between.
+def coarse_to_fine(rows: int, columns: int, room: Callable[[], int]) -> Iterator[tuple[Ints, Ints]]:
+    """Rows and columns of a grid whose positions come next: coarse grids first, then bands of what is between.
 
     Example:
-        >>> [len(places) for places in coarse_to_fine(3, 3, 4)]
-        [1, 3, 4, 1]
+        >>> [(rows.tolist(), columns.tolist()) for rows, columns in coarse_to_fine(2, 3, lambda: 4)]
+        [([0], [0]), ([0], [1, 2]), ([1], [0, 1, 2])]
+
+    Args:
+        rows: of the grid.
+        columns: of the grid.
+        room: how many positions fit into the memory; asked before each band.
     """
-    grid = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), -1).reshape(-1, 2)
-    level = np.full(len(grid), COARSEST)
-    while (off := ((grid % level[:, None]) != 0).any(1)).any():
-        level[off] //= 2
-    for step in sorted(set(level.tolist()), reverse=True):
-        part = grid[level == step]
-        for start in range(0, len(part), most):
-            yield part[start : start + most]
+    below, beside = np.arange(rows), np.arange(columns)
+    coarser = below[:0], beside[:0]
+    for step in COARSE:
+        chosen = below[::step], beside[::step]
+        between = np.setdiff1d(chosen[0], coarser[0])
+        yield from _bands(np.intersect1d(chosen[0], coarser[0]), np.setdiff1d(chosen[1], coarser[1]), room)
+        yield from _bands(between, chosen[1], room)
+        coarser = chosen
+
+
+def _bands(below: Ints, beside: Ints, room: Callable[[], int]) -> Iterator[tuple[Ints, Ints]]:
+    """Whole rows of positions at a time, parts of one where not even that fits into the memory."""
+    while below.size and beside.size:
+        fit = room()
+        if fit >= beside.size:
+            high = max(1, fit // beside.size)
+            yield below[:high], beside
+            below = below[high:]
+        else:
+            yield from ((below[:1], beside[start : start + fit]) for start in range(0, beside.size, fit))
+            below = below[1:]

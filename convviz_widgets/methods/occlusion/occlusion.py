@@ -35,13 +35,13 @@ from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.prediction import class_probabilities
 from convviz_widgets.lens.single import one_picture
-from convviz_widgets.methods.occlusion.maps import Floats, Maps, coarse_to_fine
+from convviz_widgets.methods.occlusion.maps import Floats, Ints, Maps, coarse_to_fine
 from convviz_widgets.render import charts, grid, overlay
 from convviz_widgets.render.result import Result
 
 SIZE = Knob(1, 512, scale="log", unit="px", help="side of the square")
 STRIDE = Knob(1, 512, scale="log", unit="px", help="steps of the square")
-AT_ONCE = Knob(1, 32, help="positions in a step")
+AT_ONCE = Knob(1, 128, help="positions in a step")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,8 +66,8 @@ class Occlusion(Result):
     unit: str
     probability: Floats
     total_activation: Floats
-    top_class: npt.NDArray[np.int64]
-    boxes: npt.NDArray[np.int64]
+    top_class: Ints
+    boxes: Ints
     clean_probability: float
     clean_activation: float
     names: dict[str, str]
@@ -132,7 +132,7 @@ def occlusion(
     stride: Annotated[int, STRIDE] = 8,
     fill: Fill | Any = "grey",
     unit: str | Unit | None = None,
-    at_once: Annotated[int, AT_ONCE] = 32,
+    at_once: Annotated[int, AT_ONCE] = 128,
     seed: int = 0,
 ) -> Steps[Occlusion]:
     """How the answer changes while a square hides one part of a picture after another.
@@ -178,10 +178,9 @@ def occlusion(
     wanted = chosen_class(lens, chances, target)
     clean = float(chances[wanted]), float(opened.sums(layer.name, None)[0, channel])
     maps = Maps.empty(len(tops), len(lefts), *clean)
-    for places in coarse_to_fine(len(tops), len(lefts), opened.room(at_once)):
-        rows, columns = tops[places[:, 0]], lefts[places[:, 1]]
-        windows = torch.cat([pixels[:, :, y : y + size, x : x + size] for y, x in zip(rows, columns, strict=True)])
-        states = opened.changed(rows, columns, windows)
+    for below, beside in coarse_to_fine(len(tops), len(lefts), lambda: opened.room(at_once)):
+        states = opened.slid(tops[below], lefts[beside], size, pixels)
+        places = np.stack(np.meshgrid(below, beside, indexing="ij"), -1).reshape(-1, 2)
         found = class_probabilities(opened.full("", states[""], len(places)), lens.class_names)
         sums = opened.sums(layer.name, states[layer.name])[:, channel]
         maps.note(places, *(each.cpu().numpy() for each in (found[:, wanted], sums, found.argmax(1))))
@@ -238,7 +237,7 @@ def feature_map(lens: Lens, image: Any, unit: str | Unit | None) -> tuple[Layer,
     return layer, int(lens.activations(image, layer)[0].flatten(1).sum(1).argmax())
 
 
-def _grid(prepared: torch.Tensor, size: int, stride: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _grid(prepared: torch.Tensor, size: int, stride: int) -> tuple[Ints, Ints]:
     height, width = prepared.shape[-2:]
     if size > min(height, width):
         raise BadValue(f"A square of {size} pixels does not fit into {height} x {width}. Accepted: a smaller size.")

@@ -93,6 +93,32 @@ def test_families_of_torchvision(name: str) -> None:
     check(module, (3, side, side), (9, 7), [(0, 0), (3, side - 8), (side - 6, 5), (side // 2, side // 2), (-4, -3)])
 
 
+def check_slid(module: nn.Module, shape: tuple[int, int, int], size: int, stride: int) -> None:
+    lens = Lens(module, input_size=shape[1:])
+    image, pixels = networks.pictures(1, shape), networks.pictures(1, shape, seed=1) * 2 - 0.5
+    opened = Incremental(lens, image)
+    tops, lefts = (range(0, length - size + 1, stride) for length in shape[1:])
+    places = [(top, left) for top in tops for left in lefts]
+    found = opened.full("", opened.slid(tops, lefts, size, pixels)[""], len(places))
+    windows = [pixels[0, :, top : top + size, left : left + size] for top, left in places]
+    batch = torch.cat([painted(image, *place, window) for place, window in zip(places, windows, strict=True)])
+    assert_equal(found, plain(lens, batch), plain(lens, image))
+
+
+@pytest.mark.parametrize("name", networks.ALL)
+def test_a_square_on_a_grid_answers_as_in_full(name: str) -> None:
+    make, shape = networks.ALL[name]
+    check_slid(make(), shape, 3, 2)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_square_on_a_grid_over_families(name: str) -> None:
+    side, extra = FAMILIES[name]
+    torchvision = pytest.importorskip("torchvision")
+    module = networks.settle(getattr(torchvision.models, name)(weights=None, **extra))
+    check_slid(module, (3, side, side), 9, 15)
+
+
 @pytest.mark.parametrize("name", ["residual", "branching", "ceil_pooling", "dense"])
 def test_layers_answer_as_in_full(name: str) -> None:
     make, shape = networks.ALL[name]
