@@ -1,7 +1,7 @@
 """An operation at work on changed maps."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,11 +24,20 @@ class Call:
         operation: which.
         clean: every tensor of the unchanged picture, by number.
         states: the changed ones among them.
+        shelf: what operations prepared once for all their calls, by the number of their first output.
     """
 
     operation: Operation
     clean: Mapping[int, torch.Tensor]
     states: Mapping[int, State]
+    shelf: dict[int, torch.Tensor] = field(default_factory=dict)
+
+    def prepared(self, make: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """What the operation needs at each call alike, made at the first."""
+        number = self.operation.outputs[0]
+        if number not in self.shelf:
+            self.shelf[number] = make()
+        return self.shelf[number]
 
     def argument(self, number: int, default: Any = None) -> Any:
         """A positional argument, or its default where it was left out."""

@@ -67,6 +67,7 @@ class Incremental:
         named = [lens.layers[each.name if isinstance(each, Layer) else each] for each in layers]
         self._sites = {**({"": OUTPUT} if scores else {}), **{layer.name: layer.site for layer in named}}
         self.alone: set[str] = set()
+        self._shelf: dict[int, torch.Tensor] = {}
         self._taken = 0  # numbers of the largest changed map so far, for each window
         self._tape = Tape(obstacle="not traced")
         self._kept: dict[int, torch.Tensor] = {}
@@ -168,11 +169,11 @@ class Incremental:
                 return total + state.sums(clean)
             return total if state is None else state.flatten(0, 1).flatten(2).sum(2)
 
-    def room(self, most: int = 128) -> int:
+    def room(self, most: int = 256) -> int:
         """How many windows at once fit into a part of the free memory, by what those tried so far took."""
         largest = max([each.numel() for each in self._kept.values()], default=self.prepared.numel())
         each = (3 * min(largest, self._taken or largest) + self.prepared.numel()) * self.prepared.element_size()
-        return int(min(max(default_budget(self._lens.device) // (4 * each), 1), most if self._taken else most // 4))
+        return int(min(max(default_budget(self._lens.device) // (4 * each), 1), most if self._taken else most // 8))
 
     def _open(self) -> None:
         """One forward pass, of which everything is kept."""
@@ -224,7 +225,7 @@ class Incremental:
 
     def _after(self, operation: Operation, states: Mapping[int, State]) -> list[State]:
         used = [number in self._last or number in self._wanted for number in operation.outputs]
-        state = follow(Call(operation, self._kept, states))
+        state = follow(Call(operation, self._kept, states, self._shelf))
         if isinstance(state, list):
             return state
         if state is not None and not any(used[1:]):

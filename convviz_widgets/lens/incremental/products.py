@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from convviz_widgets.lens.incremental.boxes import as_rows
-from convviz_widgets.lens.incremental.table import Table, clean_at
-from convviz_widgets.lens.incremental.views import Group, Slide
+from convviz_widgets.lens.incremental.table import Table, places_of
+from convviz_widgets.lens.incremental.views import Slide
 
 BLOCK = 2**20  # numbers of taps laid out at a time, so that they stay in the processor's cache
+SMALL = 2**16  # numbers compared at a time
 
 
 class Block(NamedTuple):
@@ -31,7 +33,7 @@ class Block(NamedTuple):
 
 
 def convolved(
-    table: Table, clean: torch.Tensor, after: torch.Tensor, weight: torch.Tensor, slides: tuple[Slide, Slide], groups: int
+    table: Table, clean: torch.Tensor, after: torch.Tensor, kernel: torch.Tensor, slides: tuple[Slide, Slide], groups: int
 ) -> Table:
     """A table behind a convolution.
 
@@ -39,54 +41,63 @@ def convolved(
         table: before it.
         clean: (1, C, H, W), the unchanged map before it.
         after: (1, K, h, w), the unchanged map behind it.
-        weight: (K, C / groups, kernel height, kernel width).
+        kernel: (kernel height, kernel width, C / groups, K).
         slides: what its kernel sees along rows and along columns.
         groups: of channels that are kept apart.
     """
     source, width = _differences(table, clean), table.columns.count + 1
-    rows, columns = (_changed_taps(slide, axis.count) for slide, axis in zip(slides, (table.rows, table.columns), strict=True))
-    rows, columns = rows.to(source.device), columns.to(source.device)
-    kernel = weight.permute(2, 3, 1, 0).contiguous()
-    values = _empty(slides, after, len(weight))
+    rows, columns = (
+        _changed_taps(slide, axis.count).to(source.device)
+        for slide, axis in zip(slides, (table.rows, table.columns), strict=True)
+    )
+    places, unchanged = places_of(slides[0].after, slides[1].after).to(source.device), as_rows(after)
+    values = _empty(slides, after, kernel.shape[-1])
     for block in _blocks(slides, source.shape[1]):
-        seen = rows[block.rows, None, block.row_taps, None] * width + columns[None, block.columns, None, block.column_taps]
+        taps = (block.rows, None, block.row_taps, None), (None, block.columns, None, block.column_taps)
+        seen = rows[taps[0]] * width + columns[taps[1]]
         laid = source.index_select(0, seen.flatten())
-        part = kernel[block.row_taps, block.column_taps].flatten(0, 1)
-        values[block.rows, block.columns] = _product(laid, part, groups).view(*seen.shape[:2], -1)
-    values += as_rows(clean_at(after, slides[0].after, slides[1].after)).view(values.shape)
+        found = _product(laid, kernel[block.row_taps, block.column_taps].flatten(0, 1), groups)
+        found += unchanged.index_select(0, places[block.rows, block.columns].flatten())
+        values[block.rows, block.columns] = found.view(*seen.shape[:2], -1)
     return _table(values, slides)
+
+
+def kernel_of(weight: torch.Tensor) -> torch.Tensor:
+    """The weights (K, C / groups, height, width) of a convolution as `convolved` takes them."""
+    return weight.permute(2, 3, 1, 0).contiguous()
 
 
 def pointed(table: Table, weight: torch.Tensor, bias: torch.Tensor | None) -> Table:
     """A table behind a convolution that looks at one cell at a time: weight (K, C, 1, 1)."""
     rows = as_rows(table.values)
-    found = torch.nn.functional.linear(rows, weight.flatten(1), bias)
+    found = functional.linear(rows, weight.flatten(1), bias)
     return table.holding(found.view(1, table.rows.count, table.columns.count, -1).movedim(-1, 1))
 
 
 def highest(table: Table, clean: torch.Tensor, slides: tuple[Slide, Slide]) -> Table:
     """A table behind the largest value of what the kernel sees; clean: (1, C, H, W), the unchanged map before it."""
     source = table.source(clean, -math.inf)
-    values = _empty(slides, clean, source.shape[1])
-    for block in _blocks(slides, source.shape[1] * 2, whole=True):
-        rows, columns = slides[0].taps[block.rows], slides[1].taps[block.columns]
-        best = None
-        for y in range(rows.shape[1]):
-            for x in range(columns.shape[1]):
-                seen = table.index(rows[:, y], columns[:, x]).to(clean.device)
-                cells = source.index_select(0, seen.flatten())
-                best = cells if best is None else torch.maximum(best, cells, out=best)
-        if best is not None:
-            values[block.rows, block.columns] = best.view(len(rows), len(columns), -1)
-    return _table(values, slides)
+    (tall, high), (broad, wide) = slides[0].taps.shape, slides[1].taps.shape
+    index = table.index(slides[0].taps.ravel(), slides[1].taps.ravel()).view(tall, high, broad, wide)
+    taps = index.permute(1, 3, 0, 2).reshape(high * wide, -1).to(clean.device)
+    values = source.new_empty(tall * broad, source.shape[1])
+    step = max(1, SMALL // source.shape[1])
+    for start in range(0, len(values), step):
+        best = source.index_select(0, taps[0, start : start + step])
+        for seen in taps[1:, start : start + step]:
+            torch.maximum(best, source.index_select(0, seen), out=best)
+        values[start : start + step] = best
+    return _table(values.view(tall, broad, -1), slides)
 
 
 def summed(table: Table, clean: torch.Tensor, slides: tuple[Slide, Slide]) -> Table:
     """By how much the sum of what a kernel sees has changed; clean: (1, C, H, W), the unchanged map before it."""
     width, channels = table.columns.count + 1, clean.shape[1]
     source = _differences(table, clean).view(-1, width * channels)
-    rows, columns = (_changed_taps(slide, axis.count) for slide, axis in zip(slides, (table.rows, table.columns), strict=True))
-    bag = partial(torch.nn.functional.embedding_bag, mode="sum")
+    rows, columns = (
+        _changed_taps(slide, axis.count) for slide, axis in zip(slides, (table.rows, table.columns), strict=True)
+    )
+    bag = partial(functional.embedding_bag, mode="sum")
     by_rows = bag(rows.to(source.device), source).view(-1, width, channels).transpose(0, 1).flatten(1)
     found = bag(columns.to(source.device), by_rows.contiguous()).view(len(columns), len(rows), channels)
     return _table(found.transpose(0, 1).contiguous(), slides)
@@ -103,10 +114,12 @@ def _empty(slides: tuple[Slide, Slide], like: torch.Tensor, channels: int) -> to
 def _differences(table: Table, clean: torch.Tensor) -> torch.Tensor:
     """What each cell changes by, with a row and a column of zeros at the ends: ((P + 1) * (Q + 1), C)."""
     high, wide = table.rows.count, table.columns.count
-    found = table.values.new_empty(high + 1, wide + 1, clean.shape[1])
-    found[high], found[:, wide] = 0, 0
-    torch.sub(table.values[0].movedim(0, -1), table.was(clean)[0].movedim(0, -1), out=found[:high, :wide])
-    return found.flatten(0, 1)
+    places = functional.pad(places_of(table.rows, table.columns), (0, 1, 0, 1)).to(clean.device)
+    found = as_rows(clean).index_select(0, places.flatten())
+    cells = found.view(high + 1, wide + 1, -1)
+    torch.sub(table.values[0].movedim(0, -1), cells[:high, :wide], out=cells[:high, :wide])
+    cells[high], cells[:, wide] = 0, 0
+    return found
 
 
 def _changed_taps(slide: Slide, count: int) -> torch.Tensor:
@@ -127,13 +140,11 @@ def _product(laid: torch.Tensor, weight: torch.Tensor, groups: int) -> torch.Ten
     return torch.bmm(apart, kernels).transpose(0, 1).flatten(1)
 
 
-def _blocks(slides: tuple[Slide, Slide], channels: int, *, whole: bool = False) -> Iterator[Block]:
-    rows, columns = (_groups(slide, whole=whole) for slide in slides)
-    for below in rows:
-        for beside in columns:
-            wide = beside.stop - beside.start
-            one = wide * channels * (1 if whole else (below.last - below.first) * (beside.last - beside.first))
-            step = max(1, BLOCK // max(1, one))
+def _blocks(slides: tuple[Slide, Slide], channels: int) -> Iterator[Block]:
+    for below in slides[0].groups:
+        for beside in slides[1].groups:
+            one = (beside.stop - beside.start) * (below.last - below.first) * (beside.last - beside.first) * channels
+            step = max(1, BLOCK // one)
             for start in range(below.start, below.stop, step):
                 yield Block(
                     slice(start, min(start + step, below.stop)),
@@ -141,10 +152,6 @@ def _blocks(slides: tuple[Slide, Slide], channels: int, *, whole: bool = False) 
                     slice(below.first, below.last),
                     slice(beside.first, beside.last),
                 )
-
-
-def _groups(slide: Slide, *, whole: bool) -> tuple[Group, ...]:
-    return (Group(0, slide.after.count, 0, slide.taps.shape[1]),) if whole else slide.groups
 
 
 def slides_over(table: Table, kernel: Any, stride: Any, padding: Any, dilation: Any, lengths: Any) -> tuple[Slide, Slide]:

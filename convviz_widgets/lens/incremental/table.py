@@ -44,11 +44,13 @@ class Table:
             return self.values
         return self.look(clean, *seen)
 
-    def look(self, clean: torch.Tensor, rows: Ints, columns: Ints, outside: float = 0.0) -> torch.Tensor:
-        """The cells of numbered views, those beyond the last looking outside: (1, ..., rows, columns)."""
-        source = self.source(clean, outside)
-        index = self.index(rows, columns).to(clean.device)
-        found = source.index_select(0, index.flatten())
+    def look(self, clean: torch.Tensor, rows: Ints, columns: Ints) -> torch.Tensor:
+        """The cells of numbered views: (1, ..., rows, columns)."""
+        index = self.index(rows, columns).to(clean.device).flatten()
+        inside, first = self.rows.length * self.columns.length, self.rows.length * self.columns.length + 1
+        found = as_rows(self.values).index_select(0, (index - first).clamp(min=0))
+        kept = (index < inside).nonzero().flatten()
+        found.index_copy_(0, kept, as_rows(clean).index_select(0, index[kept]))
         return found.view(1, len(rows), len(columns), *clean.shape[1:-2]).movedim((1, 2), (-2, -1))
 
     def source(self, clean: torch.Tensor, outside: float = 0.0) -> torch.Tensor:
@@ -59,8 +61,7 @@ class Table:
     def index(self, rows: Ints, columns: Ints) -> torch.Tensor:
         """Where `source` has the cells of numbered views: (rows, columns)."""
         (high, wide), (tall, broad) = (self.rows.length, self.columns.length), (self.rows.count, self.columns.count)
-        y, x = np.append(self.rows.places, high)[_late(rows, high)], np.append(self.columns.places, wide)[_late(columns, wide)]
-        y, x = np.where(rows < high, rows, y), np.where(columns < wide, columns, x)
+        y, x = _places(rows, self.rows), _places(columns, self.columns)
         index = y[:, None] * wide + x
         changed = ((rows >= high)[:, None]) & (columns >= wide)
         number = high * wide + 1 + (rows - high)[:, None] * broad + (columns - wide)
@@ -82,23 +83,30 @@ class Table:
 
     def sums(self, clean: torch.Tensor) -> torch.Tensor:
         """By how much each position changes the sum over all cells: (N, ...)."""
-        added = as_rows(self.values) - as_rows(self.was(clean))
-        by_rows = _gathered(added.view(self.rows.count, -1), self.rows)
+        by_rows = _gathered(as_rows(self.values).view(self.rows.count, -1), self.rows)
         by_rows = by_rows.view(len(self.rows.at), self.columns.count, -1).transpose(0, 1).flatten(1)
         total = _gathered(by_rows.contiguous(), self.columns).view(len(self.columns.at), len(self.rows.at), -1)
-        return total.transpose(0, 1).reshape(-1, *clean.shape[1:-2])
+        below, beside = (torch.from_numpy(axis.changed).to(clean) for axis in (self.rows, self.columns))
+        was = below @ clean[0].flatten(0, -3) @ beside.T
+        return total.transpose(0, 1).reshape(-1, *clean.shape[1:-2]) - was.movedim(0, -1).reshape(
+            -1, *clean.shape[1:-2]
+        )
 
 
 def clean_at(clean: torch.Tensor, rows: Views, columns: Views) -> torch.Tensor:
     """An unchanged map (1, ..., H, W) in the cells of changed views: (1, ..., P, Q)."""
-    index = torch.from_numpy(rows.places[:, None] * columns.length + columns.places).to(clean.device)
-    found = as_rows(clean).index_select(0, index.flatten())
+    found = as_rows(clean).index_select(0, places_of(rows, columns).to(clean.device).flatten())
     return found.view(1, rows.count, columns.count, *clean.shape[1:-2]).movedim((1, 2), (-2, -1))
 
 
-def _late(numbers: Ints, length: int) -> Ints:
-    """Numbers of views among the changed ones, 0 for the clean ones."""
-    return np.maximum(numbers - length, 0)
+def places_of(rows: Views, columns: Views) -> torch.Tensor:
+    """The places of cells, counted row by row: (P, Q)."""
+    return torch.from_numpy(rows.places[:, None] * columns.length + columns.places)
+
+
+def _places(numbers: Ints, axis: Views) -> Ints:
+    """The place of each numbered view; 0 beyond the edge."""
+    return np.concatenate([np.arange(axis.length), axis.places, [0]])[numbers]
 
 
 def _gathered(cells: torch.Tensor, axis: Views) -> torch.Tensor:
