@@ -48,8 +48,8 @@ def read_names(names: Names, first: int = 0) -> ValueNames:
 
     Raises:
         MissingFile: there is no such file.
-        BadType: names of another form.
-        BadValue: no name, a value below 0, a colour out of range.
+        BadType: names of another form, a colour out of range.
+        BadValue: no name, a value below 0, or two names for one.
     """
     if isinstance(names, str | os.PathLike):
         names = _from_file(Path(names))

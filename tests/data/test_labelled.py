@@ -1,6 +1,7 @@
 """What every labelled dataset has in common."""
 
 import hashlib
+import pickle
 import struct
 from pathlib import Path
 
@@ -11,12 +12,18 @@ from convviz_widgets.core.errors import UnknownName
 from convviz_widgets.data.broden import Broden
 from convviz_widgets.data.labelled import LabelledImages, Labels, Sample, digest_of
 from convviz_widgets.data.mini_broden import MiniBroden
+from convviz_widgets.data.segmentation_folder import SegmentationFolder
 from tests.data import miniature_broden as miniature
+from tests.data.test_segmentation_folder import NAMES, fill
 
 
-@pytest.fixture(params=["mini", "broden"])
+@pytest.fixture(params=["mini", "broden", "folder"])
 def data(request: pytest.FixtureRequest, tmp_path: Path) -> LabelledImages[Sample]:
-    return MiniBroden(count=4) if request.param == "mini" else Broden(miniature.write(tmp_path / "broden"))
+    if request.param == "mini":
+        return MiniBroden(count=4)
+    if request.param == "broden":
+        return Broden(miniature.write(tmp_path / "broden"))
+    return SegmentationFolder(**fill(tmp_path, *"abcd"), names=NAMES, ignore=3, colours=True, scenes="folder")
 
 
 def test_the_protocol_holds(data: LabelledImages[Sample]) -> None:
@@ -35,6 +42,15 @@ def test_slices_of_slices_are_the_same_pictures(data: LabelledImages[Sample]) ->
     assert data[1:][1:].digest == data[2:].digest
     assert data[::-1].digest != data.digest
     assert len(data[4:]) == 0
+
+
+def test_a_dataset_travels_to_another_process(data: LabelledImages[Sample]) -> None:
+    there = pickle.loads(pickle.dumps(data[1:]))
+    assert there.digest == data[1:].digest
+    assert there.concepts == data.concepts
+    for here, sample in zip(data[1:], there, strict=True):
+        assert sample.index == here.index
+        assert all(np.array_equal(sample.labels[each], labels) for each, labels in here.labels.items())
 
 
 def test_a_map_is_read_once_and_only_when_asked() -> None:
