@@ -49,7 +49,7 @@ def read_names(names: Names, first: int = 0) -> ValueNames:
     Raises:
         MissingFile: there is no such file.
         BadType: names of another form, a colour out of range.
-        BadValue: no name, a value below 0, or two names for one.
+        BadValue: no name, a value below 0, one value for two names.
     """
     if isinstance(names, str | os.PathLike):
         names = _from_file(Path(names))
