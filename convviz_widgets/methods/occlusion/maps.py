@@ -92,7 +92,7 @@ def coarse_to_fine(rows: int, columns: int, room: Callable[[], int]) -> Iterator
 def _bands(below: Ints, beside: Ints, room: Callable[[], int]) -> Iterator[tuple[Ints, Ints]]:
     """Whole rows of positions at a time, parts of one where not even that fits into the memory."""
     while below.size and beside.size:
-        fit = room()
+        fit = max(1, room())
         if fit >= beside.size:
             high = max(1, fit // beside.size)
             yield below[:high], beside
