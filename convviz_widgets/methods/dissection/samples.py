@@ -8,7 +8,8 @@ import numpy.typing as npt
 import torch
 
 from convviz_widgets.core.errors import BadType, BadValue
-from convviz_widgets.lens.geometry import Geometries, Geometry
+from convviz_widgets.lens.framing import Framing, Framings
+from convviz_widgets.lens.images import decode
 from convviz_widgets.lens.lens import Lens
 
 Labels = npt.NDArray[np.int32]
@@ -49,7 +50,7 @@ class Samples:
         self.dataset = dataset
         self.concepts = tuple(sorted(_concepts(dataset), key=lambda each: each.id))
         self.categories = tuple(dict.fromkeys(str(each.category) for each in self.concepts))
-        self._geometries = Geometries(lens)
+        self._lens, self._framings = lens, Framings(lens.preprocess)
         self._column = np.zeros(self.concepts[-1].id + 1, dtype=np.int32)
         self._category = np.full(self.concepts[-1].id + 1, -1)
         for column, concept in enumerate(self.concepts, start=1):
@@ -64,19 +65,25 @@ class Samples:
             BadType, BadValue: the picture or a label map cannot be used.
         """
         labels = _labels(sample)
-        prepared, geometry = self._geometries.read(sample.image)
-        height, width = geometry.prepared
+        prepared, framing = self._framed(sample.image)
+        height, width = framing.prepared
         grid = max(1, round(height * self.density[0])), max(1, round(width * self.density[1]))
         layers, known = [], np.zeros(len(self.categories), dtype=bool)
         for place, category in enumerate(self.categories):
-            for columns in self._stack(labels.get(category), place, geometry, grid):
+            for columns in self._stack(labels.get(category), place, framing, grid):
                 known[place] |= bool(columns.any())
                 layers.append(columns)
         stacked = np.stack(layers or [np.zeros(grid, dtype=np.int32)], axis=-1).reshape(grid[0] * grid[1], -1)
         pixels = np.bincount(stacked.ravel(), minlength=len(self.concepts) + 1)[1:]
         return prepared, Labelled(stacked, known, pixels, grid)
 
-    def _stack(self, maps: Any, category: int, geometry: Geometry, grid: tuple[int, int]) -> list[Labels]:
+    def _framed(self, image: Any) -> tuple[torch.Tensor, Framing]:
+        """A picture prepared, (C, H, W), and how it was laid into what the network sees."""
+        preprocess = self._lens.preprocess
+        decoded = decode(image, strict=preprocess.transform is not None, channels=preprocess.channels)
+        return self._lens.prepare(decoded)[0], self._framings.of(decoded)
+
+    def _stack(self, maps: Any, category: int, framing: Framing, grid: tuple[int, int]) -> list[Labels]:
         """The layers of a category's labels, each (rows, columns), without any concept twice in a pixel."""
         if maps is None:
             return []
@@ -94,7 +101,7 @@ class Samples:
                 f"The labels of {self.categories[category]!r} hold {wrong[:5]}, which are no concepts of that "
                 "category. Accepted: the ids of `dataset.concepts`, and 0 for none."
             )
-        seen = list(self._column[geometry.labels(array, grid)])
+        seen = list(self._column[framing.labels(array, grid)])
         for place, layer in enumerate(seen[1:], start=1):
             for earlier in seen[:place]:
                 layer[layer == earlier] = 0
@@ -115,11 +122,13 @@ class Samples:
             try:
                 sample = self.dataset[place]
                 maps = [np.asarray(each) for each in _labels(sample).values()]
-                geometry = self._geometries.read(sample.image)[1]
-                lines = (geometry.rows, geometry.columns)
+                framing = self._framed(sample.image)[1]
                 if maps:
                     sides = [max(each.shape[axis] for each in maps) for axis in (-2, -1)]
-                    each = [abs(line.step) * side / line.source for line, side in zip(lines, sides, strict=True)]
+                    each = [
+                        side / abs(scale) / length
+                        for side, scale, length in zip(sides, framing.scale, framing.size, strict=True)
+                    ]
                     return min(1.0, round(each[0], 4)), min(1.0, round(each[1], 4))
             except Exception as wrong:  # noqa: BLE001 -- whatever is wrong with one sample, another may do
                 error = error or wrong

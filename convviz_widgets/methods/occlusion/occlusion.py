@@ -41,7 +41,7 @@ from convviz_widgets.render.result import Result
 
 SIZE = Knob(1, 512, scale="log", unit="px", help="side of the square")
 STRIDE = Knob(1, 512, scale="log", unit="px", help="steps of the square")
-AT_ONCE = Knob(1, 128, help="positions in a step")
+AT_ONCE = Knob(1, 256, help="positions in a step")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,7 +132,7 @@ def occlusion(
     stride: Annotated[int, STRIDE] = 8,
     fill: Fill | Any = "grey",
     unit: str | Unit | None = None,
-    at_once: Annotated[int, AT_ONCE] = 128,
+    at_once: Annotated[int, AT_ONCE] = 256,
     seed: int = 0,
 ) -> Steps[Occlusion]:
     """How the answer changes while a square hides one part of a picture after another.
