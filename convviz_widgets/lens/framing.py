@@ -235,5 +235,5 @@ def _unclear(why: str) -> UnsupportedModel:
     return UnsupportedModel(
         f"Where the pixels of a picture lie after `preprocess` cannot be told: {why}. Accepted: a transform that "
         "resizes, crops, pads or mirrors along the axes, the same for every picture. Open the network with such a one, "
-        "or hand over pictures that are prepared already, with their boxes."
+        "or hand over pictures that are prepared already, with their boxes or labels."
     )

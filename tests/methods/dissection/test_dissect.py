@@ -236,7 +236,7 @@ def test_labels_go_through_the_preparation_of_the_picture() -> None:
 
 def test_a_preparation_that_labels_cannot_follow_is_refused() -> None:
     lens = Lens(Planted(), preprocess=lambda _: torch.rand(3, SIDE, SIDE))
-    with pytest.raises(BadValue, match="cannot follow"):
+    with pytest.raises(BadValue, match="cannot be told"):
         dissect(lens, Tiles(), "conv")
 
 
