@@ -15,6 +15,7 @@ SHIFT = 23 - MANTISSA_BITS
 SIZES = 2 ** (31 - SHIFT)  # buckets of either sign; only the octaves that occur take memory
 OCTAVE = 2**MANTISSA_BITS
 Counts = npt.NDArray[np.int64]
+Places = npt.NDArray[np.int32]
 
 
 class Quantile:
@@ -122,27 +123,26 @@ class Quantile:
             self._counts = wider
         self._low, self._width = low, width
 
-    def _occupied(self) -> tuple[Counts, Counts, Counts]:
+    def _occupied(self) -> tuple[Places, Places, Counts]:
         """Unit, signed bucket and count of each bucket that holds anything, in this order."""
         if self._counts is None:
-            empty = np.empty(0, dtype=np.int64)
-            return empty, empty, empty
+            return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)
         units, places = (each.cpu().numpy() for each in self._counts.nonzero(as_tuple=True))
         counts = self._counts.cpu().numpy()[units, places]
         size = np.where(places > self._width, places - self._width, places) + self._low - 1
         buckets = np.where(places == 0, 0, np.where(places > self._width, -size, size))
         order = np.lexsort((buckets, units))
-        return units[order], buckets[order], counts[order]
+        return units[order].astype(np.int32), buckets[order].astype(np.int32), counts[order]
 
     def _take(
-        self, units: Counts, buckets: Counts, counts: Counts, number: int, range_: npt.NDArray[np.float32]
+        self, units: Places, buckets: Places, counts: Counts, number: int, range_: npt.NDArray[np.float32]
     ) -> None:
         size = np.abs(buckets)
         if size.any():
             self._reach(int(size[size > 0].min()), int(size.max()))
         mine = self._counts_of(number, None)
         places = np.where(size == 0, 0, size - self._low + 1 + np.where(buckets < 0, self._width, 0))
-        keys = torch.from_numpy(units * mine.shape[1] + places).to(mine.device)
+        keys = torch.from_numpy(units.astype(np.int64) * mine.shape[1] + places).to(mine.device)
         mine.view(-1).index_add_(0, keys, torch.from_numpy(counts).to(mine.device))
         self._widen(range_)
 
@@ -156,7 +156,7 @@ def _edge(size: int) -> float:
     return float(np.array(min(size << SHIFT, 0x7F7FFFFF), dtype=np.int32).view(np.float32))
 
 
-def _threshold(buckets: Counts, counts: Counts, share: float) -> float:
+def _threshold(buckets: Places, counts: Counts, share: float) -> float:
     """Within the bucket where the tail reaches the share, values are taken to be spread evenly."""
     wanted = share * counts.sum()
     above = counts[::-1].cumsum()[::-1]  # how many lie in this bucket or a higher one

@@ -2,7 +2,9 @@
 
 import contextlib
 import random
+import tempfile
 from collections.abc import Callable, Generator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -160,6 +162,32 @@ def compressed(lens: Any, photos: Photos) -> Generator[Any, None, Any]:
     yield from cv.compress.steps(lens, photos.pixels[:4], [0, 1, 2, 3], "conv2", importance=importance, shares=[0.5])
 
 
+class Labelled:
+    """The photos with labels: their left and their right half."""
+
+    concepts = (
+        SimpleNamespace(id=1, name="left", category="part"),
+        SimpleNamespace(id=2, name="right", category="part"),
+    )
+    digest = "labelled photos"
+
+    def __init__(self, photos: Photos) -> None:
+        self.photos = photos
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: int) -> Any:
+        halves = np.repeat([1, 2], SIDE // 2) * np.ones((SIDE, 1), dtype=np.int64)
+        return SimpleNamespace(image=self.photos[index], labels={"part": halves})
+
+
+def export(lens: Any, photos: Photos) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        data = Labelled(photos)
+        cv.export_dissection(cv.dissect(lens, data, "conv2"), f"{folder}/report.html", lens=lens, dataset=data)
+
+
 def watch(viewer: Any) -> None:
     viewer.wait(60)
     viewer.close()
@@ -199,6 +227,16 @@ USES: dict[str, Work] = {
     ),
     "map_importance": weigh,
     "compress": compressed,
+    "dissect": lambda lens, photos: cv.dissect.steps(lens, Labelled(photos), ["conv1", "conv2"], batch_size=2),
+    "export_dissection": calls(export),
+    "compare_dissections": lambda lens, photos: cv.compare_dissections.steps(
+        {"a": lens, "b": lens}, Labelled(photos), "conv2", batch_size=2
+    ),
+    "rotation": lambda lens, photos: cv.rotation.steps(lens, Labelled(photos), "conv2", steps=(0, 1)),
+    "net2vec": lambda lens, photos: cv.net2vec.steps(lens, Labelled(photos), "conv2", "left", steps=2, units=[1]),
+    "concept_vectors": lambda lens, photos: cv.concept_vectors.steps(
+        lens, Labelled(photos), "conv2", ["left", "right"], task="classification", steps=2
+    ),
     "ProjectionViewer": calls(project_in_a_viewer),
     "SaliencyViewer": calls(map_in_a_viewer),
     "OcclusionBrush": calls(paint),

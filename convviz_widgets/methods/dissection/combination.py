@@ -98,7 +98,7 @@ def probabilities(gathered: Gathered, x: torch.Tensor, weights: torch.Tensor, bi
     said = torch.sigmoid(torch.einsum("rk,nkp->nrp", weights, x) + bias[:, None])
     if gathered.task == "classification" or gathered.axes is None:
         return said
-    return upsampled(said.unflatten(2, gathered.shape[1:]), *gathered.axes).flatten(2)
+    return upsampled(said.view(*said.shape[:2], *gathered.shape[1:]), *gathered.axes).flatten(2)
 
 
 def learn(
@@ -139,7 +139,7 @@ def learn(
             each = functional.binary_cross_entropy(said.clamp(1e-6, 1 - 1e-6), there, reduction="none")
             total = (each * (there * balance[1] + (1 - there) * balance[0]) * known).mean()
             optimizer.zero_grad()
-            total.backward()
+            torch.autograd.backward(total)
             optimizer.step()
         loss.append(float(total.detach()))
         found = (weights * support).detach() / scale[:, 0]
@@ -165,7 +165,7 @@ def iou_of(counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     above = counts[..., ::-1].cumsum(axis=-1)[..., ::-1]
     both = above[..., 1, :]
     either = above[..., 0, :] + counts[..., 1, :].sum(axis=-1, keepdims=True)
-    return np.divide(both, either, out=np.zeros(both.shape), where=either > 0)
+    return np.asarray(np.divide(both, either, out=np.zeros(both.shape), where=either > 0))
 
 
 def single_units(gathered: Gathered, concept: int) -> tuple[int, float, float]:

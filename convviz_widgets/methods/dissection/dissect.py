@@ -13,11 +13,12 @@ Pixels are counted in whole numbers, thresholds from whole counts in buckets 0.2
 number of workers, in a run that was broken off and resumed, give the same bits.
 
 Cost: one forward pass per picture as long as the maps fit into ``memory``, two for the others; memory has a bound
-whatever the number of pictures. For Broden (63,305 pictures of 224 pixels) and all blocks of ResNet-152 (11.5 GFLOP a
-picture) two passes are 1.5e15 multiplications: about 75 minutes at 330 GFLOP/s (two cores of a server), 12 s of
-arithmetic at 120 TFLOP/s, so that decoding bounds a GPU. A million pictures take sixteen times as long; ``client=``
-divides the time by the number of workers, and what travels is 12 bytes per occupied bucket (100 MB for 2,048 units) and
-8 bytes per unit and concept (20 MB for 2,048 units and 1,200 concepts) per part.
+whatever the number of pictures. An example: all stages of ResNet-152 (23 GFLOP a picture) on Broden (63,305 pictures)
+are 2 x 63,305 x 23e9 = 2.9e15 operations: 2.4 hours at the 340 GFLOP/s of two server cores, 24 s at 120 TFLOP/s of a
+GPU, where reading bounds the work (at 5 ms for a picture and its labels 5 minutes on a core). A million pictures take
+16 times as long: 38 hours on two cores, 2.4 on the workers of 32. From a worker come, for each part of 128 pictures and
+each layer, 16 bytes per occupied bucket (at most one per activation) in the first pass and 8 per unit and concept in
+the second, 20 MB for 2,048 units and 1,200 concepts.
 Oracle: units that are a concept's mask; a plain loop, to the integer.
 Source: Bau, Zhou, Khosla, Oliva & Torralba 2017, "Network Dissection: Quantifying Interpretability of Deep Visual
 Representations", section 2.
@@ -33,7 +34,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.errors import BadType, BadValue
 from convviz_widgets.core.knob import Knob
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
@@ -44,7 +45,6 @@ from convviz_widgets.methods.dissection.passes import Book, Counted, Probe, Work
 from convviz_widgets.methods.dissection.report import Dissection
 from convviz_widgets.methods.dissection.samples import Samples
 from convviz_widgets.methods.dissection.workers import shared_passes
-from convviz_widgets.tally.checkpoint import digest
 
 QUANTILE = Knob(1e-6, 0.5, help="share of positions above a unit's threshold")
 IOU = Knob(0.0, 1.0, help="a detector's overlap is larger")
@@ -93,7 +93,7 @@ def dissect(
 
     Raises:
         UnknownName: a wrong layer.
-        BadType: the dataset is not a labelled one.
+        BadType: the dataset is not a labelled one, or has no ``digest`` by which what is kept is known again.
         BadValue: a setting out of range, too few positions for the quantile, no picture that can be read, or a
             checkpoint of another call.
 
@@ -106,6 +106,11 @@ def dissect(
     probes = [Probe(lens.layers[name].name, lens.layers[name]) for name in dict.fromkeys(names)]
     settings: dict[str, Any] = {"layers": tuple(each.name for each in probes), "quantile": quantile, "iou": iou}
     settings |= {} if batch_size == BATCH else {"batch_size": batch_size}
+    if (cache is not None or checkpoint is not None) and not isinstance(getattr(dataset, "digest", None), str):
+        raise BadType(
+            f"{type(dataset).__name__} has no `digest`, by which what is kept would be known again. Accepted with "
+            "cache= and checkpoint=: a dataset with `digest`, a text that differs when its pictures or labels do."
+        )
     folder = None if cache is None else Path(cache) / _key(lens, dataset, settings)
     if folder is not None and (folder / "manifest.json").is_file():
         yield Step(1, 1, label="from the cache")
@@ -182,7 +187,7 @@ def as_result(work: Work, found: Counted, iou: float, provenance: Provenance) ->
 
 
 def _key(lens: Lens, dataset: Any, settings: dict[str, Any]) -> str:
-    told = json.dumps([lens.fingerprint, digest(dataset), settings], sort_keys=True)
+    told = json.dumps([lens.fingerprint, dataset.digest, settings], sort_keys=True)
     return f"dissect-{hashlib.sha256(told.encode()).hexdigest()[:24]}"
 
 

@@ -257,7 +257,7 @@ def two_passes(work: Work, book: Book, tallies: dict[str, Tallies], *, memory: i
 
 def about_of(work: Work, tallies: dict[str, Tallies]) -> dict[str, Any]:
     """What a count is of: a checkpoint of anything else is refused."""
-    bases = {each.name: "" if each.basis is None else sha256(each.basis).hexdigest() for each in work.probes}
+    bases = {each.name: "" if each.basis is None else sha256(each.basis.tobytes()).hexdigest() for each in work.probes}
     return {
         **file_of.about(work.lens, work.samples.dataset, {name: each.named() for name, each in tallies.items()}),
         "quantile": work.quantile,

@@ -13,7 +13,7 @@ Source: Bau, Zhou, Khosla, Oliva & Torralba 2017, "Network Dissection", section 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -156,8 +156,7 @@ def power(turn: Floats, exponent: float) -> Floats:
 
 def _summed(report: Dissection, layer: str, steps: tuple[float, ...]) -> Rotation:
     layers = list(report.layers.values())
-    counts = {by: list(report.unique_counts(by).values()) for by in ("unit", "category")}  # type: ignore[arg-type]
-    tables = {by: np.array([list(each.values()) for each in found]) for by, found in counts.items()}
+    tables = {by: np.array([list(each.values()) for each in report.unique_counts(by).values()]) for by in get_args(By)}
     return Rotation(
         layer=layer,
         steps=np.array(steps),

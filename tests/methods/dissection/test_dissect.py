@@ -261,6 +261,15 @@ def test_it_comes_back_from_a_folder_and_is_drawn(lens: Lens, tmp_path: Path) ->
     assert strongest[index[0]] == max(strongest)
 
 
+def test_what_is_kept_must_be_known_again(lens: Lens, tmp_path: Path) -> None:
+    data = Tiles()
+    del data.digest
+    for option in ({"cache": tmp_path}, {"checkpoint": tmp_path / "kept.npz"}):
+        with pytest.raises(BadType, match="has no `digest`"):
+            dissect(lens, data, "conv", **option)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_wrong_arguments(lens: Lens) -> None:
     with pytest.raises(UnknownName, match="layer"):
         dissect(lens, Tiles(), "convolution")
