@@ -131,7 +131,7 @@ class Quantile:
         counts = self._counts.cpu().numpy()[units, places]
         size = np.where(places > self._width, places - self._width, places) + self._low - 1
         buckets = np.where(places == 0, 0, np.where(places > self._width, -size, size))
-        order = np.lexsort((buckets, units))
+        order = np.lexsort((buckets, units)) if (buckets < 0).any() else slice(None)
         return units[order].astype(np.int32), buckets[order].astype(np.int32), counts[order]
 
     def _take(

@@ -17,7 +17,7 @@ from convviz_widgets.methods.dissection.upsampling import Axis, mixed, on
 
 Counts = npt.NDArray[np.int64]
 MARGIN = 2e-6  # rounding can lift a value between two others a little above both
-PIXELS_AT_ONCE = 1 << 22
+PIXELS_AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -31,28 +31,43 @@ class Passing:
 
 def passing(maps: torch.Tensor, thresholds: torch.Tensor, rows: Axis, columns: Axis) -> Iterator[Passing]:
     """The pixels where maps (N, K, h, w), upsampled, reach their unit's threshold (K,), part by part."""
-    enough = thresholds - MARGIN * (thresholds.abs() + maps.abs().amax((0, 2, 3)))
-    picture, unit = (maps.amax((2, 3)) >= enough).nonzero(as_tuple=True)
+    peak, least = maps.amax((2, 3)), maps.amin((2, 3))
+    enough = thresholds - MARGIN * (thresholds.abs() + torch.maximum(peak, -least).amax(0))
+    picture, unit = (peak >= enough).nonzero(as_tuple=True)
     loud = maps[picture, unit]
-    (row_pixels, row_low), (column_pixels, column_low) = rows.runs, columns.runs
-    low, left = on(row_low, maps), on(column_low, maps)
-    high, right = (low + 1).clamp(max=maps.shape[2] - 1), (left + 1).clamp(max=maps.shape[3] - 1)
-    wide = torch.maximum(loud[:, low], loud[:, high])
-    corner = torch.maximum(wide[:, :, left], wide[:, :, right])
+    row_runs, column_runs = _Runs(rows, maps), _Runs(columns, maps)
+    corner = _largest(_largest(loud, row_runs.low, 1), column_runs.low, 2)
     found = (corner >= enough[unit][:, None, None]).nonzero()
-    grid = [on(row_pixels, maps), on(column_pixels, maps)]
-    shares = [on(axis.share, maps)[pixels] for axis, pixels in zip((rows, columns), grid, strict=True)]
-    for part in torch.split(found, max(1, PIXELS_AT_ONCE // grid[0].shape[1] // grid[1].shape[1])):
-        map_, row, column = part.T
-        up, down, one, other = low[row], high[row], left[column], right[column]
-        across = shares[1][column]
-        above = mixed(loud[map_, up, one, None], loud[map_, up, other, None], across)
-        below = mixed(loud[map_, down, one, None], loud[map_, down, other, None], across)
-        values = mixed(above[:, None], below[:, None], shares[0][row][:, :, None])
-        here = (grid[0][row] >= 0)[:, :, None] & (grid[1][column] >= 0)[:, None]
-        cell, i, j = ((values >= thresholds[unit[map_]][:, None, None]) & here).nonzero(as_tuple=True)
-        pixel = grid[0][row[cell], i] * len(columns.low) + grid[1][column[cell], j]
+    at_once = max(1, PIXELS_AT_ONCE // row_runs.share.shape[1] // column_runs.share.shape[1])
+    for part in torch.split(found, at_once):
+        map_, row, column = part.unbind(1)
+        up, down, one, other = row_runs.low[row], row_runs.high[row], column_runs.low[column], column_runs.high[column]
+        across = column_runs.share[column]
+        above = mixed(loud[map_, up, one][:, None], loud[map_, up, other][:, None], across)
+        below = mixed(loud[map_, down, one][:, None], loud[map_, down, other][:, None], across)
+        values = mixed(above[:, None], below[:, None], row_runs.share[row][:, :, None])
+        cell, i, j = (values >= thresholds[unit[map_]][:, None, None]).nonzero(as_tuple=True)
+        pixel = row_runs.pixels[row[cell], i] * len(columns.low) + column_runs.pixels[column[cell], j]
         yield Passing(picture[map_[cell]], unit[map_[cell]], pixel)
+
+
+class _Runs:
+    """The runs of an axis as tensors; where a run is shorter than others its share is NaN, which reaches nothing."""
+
+    def __init__(self, axis: Axis, like: torch.Tensor) -> None:
+        pixels, low = axis.runs
+        self.pixels, self.low = on(pixels, like), on(low, like)
+        self.high = on(axis.high[pixels[:, 0]], like)
+        self.share = on(np.where(pixels >= 0, axis.share[pixels], np.float32(np.nan)), like)
+
+
+def _largest(maps: torch.Tensor, low: torch.Tensor, axis: int) -> torch.Tensor:
+    """For each run along an axis the larger of the two neurons around it."""
+    length = maps.shape[axis]
+    if length > 1:
+        pairs = torch.maximum(maps.narrow(axis, 0, length - 1), maps.narrow(axis, 1, length - 1))
+        maps = torch.cat([pairs, maps.narrow(axis, length - 1, 1)], axis)
+    return maps if len(low) == length else maps.index_select(axis, low)
 
 
 def count(

@@ -1,87 +1,18 @@
-"""Learning the weights of units for concepts: what is gathered in one pass, the descent, and how good it is."""
+"""Learning the weights of units for concepts, and how well they do."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from convviz_widgets.core.errors import BadValue
-from convviz_widgets.methods.dissection.upsampling import Axis, upsampled
+from convviz_widgets.methods.dissection.gathering import Gathered
+from convviz_widgets.methods.dissection.upsampling import upsampled
 
-Task = Literal["segmentation", "classification"]
 CUTS = 200  # places at which a probability may be cut
 RATE = 0.1
-
-
-@dataclass
-class Gathered:
-    """What a layer answers to N pictures, small enough to stay in memory, and where C concepts are in them.
-
-    Args:
-        task: "segmentation" keeps where units reach their thresholds, one bit each; "classification" their means.
-        concepts: columns of the concepts.
-        inputs: per picture packed bits of (K, h, w), or (K,) float32.
-        targets: per picture packed bits of (C, pixels), or (C,) bool.
-        known: per picture (C,) whether it has any label of a concept's category.
-        tested: per picture whether it is kept apart from the learning.
-        shape: (K, h, w).
-        axes: rows and columns of the labels' grid.
-    """
-
-    task: Task
-    concepts: npt.NDArray[np.int64]
-    shape: tuple[int, int, int] = (0, 0, 0)
-    axes: tuple[Axis, Axis] | None = None
-    inputs: list[npt.NDArray[np.generic]] = field(default_factory=list)
-    targets: list[npt.NDArray[np.generic]] = field(default_factory=list)
-    known: list[npt.NDArray[np.bool_]] = field(default_factory=list)
-    tested: list[bool] = field(default_factory=list)
-
-    def take(
-        self, maps: torch.Tensor, thresholds: torch.Tensor, labels: npt.NDArray[np.int32], known: npt.NDArray[np.bool_]
-    ) -> None:
-        """One picture: maps (K, h, w), label columns (pixels, L), which concepts' categories it has labels of."""
-        shape = (int(maps.shape[0]), int(maps.shape[1]), int(maps.shape[2]))
-        if self.inputs and shape != self.shape:
-            raise BadValue(
-                f"Pictures give maps {self.shape} and {shape}. Accepted: pictures of one prepared size; open the "
-                "network with a `preprocess` that resizes them."
-            )
-        self.shape = shape
-        there = (labels[None] == (self.concepts + 1)[:, None, None]).any(2)
-        self.known.append(known)
-        if self.task == "segmentation":
-            self.inputs.append(np.packbits((maps >= thresholds[:, None, None]).cpu().numpy()))
-            self.targets.append(np.packbits(there))
-        else:
-            self.inputs.append(maps.flatten(1).double().mean(1).float().cpu().numpy())
-            self.targets.append(there.any(1))
-
-    def chosen(self, *, tested: bool) -> list[int]:
-        """Pictures that are learnt from, or tested on, and have a label of any of the categories."""
-        return [place for place, each in enumerate(self.tested) if each == tested and self.known[place].any()]
-
-    def batch(self, places: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Inputs (n, K, positions), targets (n, C, pixels) of 0 and 1, known (n, C, 1)."""
-        known = torch.from_numpy(np.stack([self.known[place] for place in places]))[..., None]
-        if self.task == "classification":
-            x = torch.from_numpy(np.stack([self.inputs[place] for place in places]).astype(np.float32))
-            return x[..., None], torch.from_numpy(np.stack([self.targets[place] for place in places]))[..., None], known
-        size = int(np.prod(self.shape))
-        bits = np.stack([np.unpackbits(self.inputs[place].astype(np.uint8), count=size) for place in places])
-        x = torch.from_numpy(bits).float().view(len(places), self.shape[0], -1)
-        pixels = self.pixels * len(self.concepts)
-        there = np.stack([np.unpackbits(self.targets[place].astype(np.uint8), count=pixels) for place in places])
-        return x, torch.from_numpy(there).bool().view(len(places), len(self.concepts), -1), known
-
-    @property
-    def pixels(self) -> int:
-        """Of the labels' grid."""
-        return 1 if self.axes is None else len(self.axes[0].low) * len(self.axes[1].low)
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,24 +28,14 @@ from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.methods.dissection.combination import (
-    CUTS,
-    Gathered,
-    Learnt,
-    Task,
-    iou_of,
-    learn,
-    scored,
-    single_units,
-)
+from convviz_widgets.methods.dissection.combination import CUTS, Learnt, iou_of, learn, scored, single_units
 from convviz_widgets.methods.dissection.dissect import BATCH, prepared_work
-from convviz_widgets.methods.dissection.passes import Probe, Progress, Tallies, Work, finished
+from convviz_widgets.methods.dissection.gathering import Gathered, Task, check, gather
+from convviz_widgets.methods.dissection.passes import Probe, Tallies
 from convviz_widgets.methods.dissection.report import Concept, Dissection, column_of
-from convviz_widgets.methods.dissection.upsampling import on
 from convviz_widgets.methods.dissection.vectors import ConceptVectors, Net2Vec
 
 STEPS = Knob(1, 100_000, help="steps of learning")
-TESTED = 0.3  # share of pictures kept apart
 
 
 @technique
@@ -163,8 +153,8 @@ def concept_vectors(
         raise BadValue("No concept was given. Accepted: ids or names of the dataset's concepts.")
     chosen = [known[column] for column in columns]
     budgets = _budgets(units, place.channels)
-    gathered, tallies, thresholds = yield from _gather(work, columns, task, seed=seed, report=report)
-    _check(gathered, chosen)
+    gathered, tallies, thresholds = yield from gather(work, columns, task, seed=seed, report=report)
+    check(gathered, chosen)
     rows = np.arange(len(columns))
     everything = torch.ones(len(rows), place.channels)
     whole = yield from _learn(gathered, rows, everything, steps=steps, seed=seed, label="all units")
@@ -216,69 +206,6 @@ def _budgets(units: Sequence[int] | None, channels: int) -> list[int]:
     if wrong:
         raise BadValue(f"units={wrong} cannot be used. Accepted: 1 to {channels}, the units of the layer.")
     return list(units)
-
-
-def _gather(
-    work: Work, columns: Any, task: Task, *, seed: int, report: Dissection | None
-) -> Steps[tuple[Gathered, list[dict[str, Tallies]], Any]]:
-    """Thresholds, then masks, labels and the counts of single units, apart for what is learnt from and tested on."""
-    name, number = work.probes[0].name, len(work)
-    first = 0 if report is not None else number
-    progress = Progress(first + number, 0)
-    thresholds = (yield from _thresholds(work, progress)) if report is None else _thresholds_in(report, work)
-    limits = thresholds[name]
-    categories = [work.samples.categories.index(str(work.samples.concepts[each].category)) for each in columns]
-    apart = np.random.default_rng(seed).permutation(number) < TESTED * number
-    gathered, tallies = Gathered(task, columns), [work.fresh(), work.fresh()]
-    for batch in work.batches(0):
-        for group in batch.groups:
-            maps = work.maps(group)
-            seen = work.probes[0].of(maps)
-            if task == "segmentation" and gathered.axes is None:
-                gathered.axes = work.axes_of(work.probes[0], seen, group)
-            for place, labelled in enumerate(group.beside):
-                gathered.tested.append(bool(apart[int(group.indices[place])]))
-                gathered.take(seen[place], on(limits, seen), labelled.columns, labelled.known[categories])
-            for tested in (False, True):
-                part = np.flatnonzero(apart[group.indices.numpy()] == tested)
-                if len(part):
-                    chosen = {layer: each[part] for layer, each in maps.items()}
-                    work.second(tallies[tested], thresholds, group.part(part), chosen)
-        yield progress.step(first + batch.stop, "masks")
-    return gathered, tallies, np.array(limits)
-
-
-def _thresholds(work: Work, progress: Progress) -> Steps[dict[str, Any]]:
-    tallies, skipped = work.fresh(), []
-    for batch in work.batches(0):
-        for group in batch.groups:
-            work.first(tallies, group, work.maps(group))
-        skipped += batch.skipped
-        yield progress.step(batch.stop, "thresholds")
-    return finished(work, tallies, skipped).thresholds
-
-
-def _thresholds_in(report: Dissection, work: Work) -> dict[str, Any]:
-    name = work.probes[0].name
-    if report.provenance.fingerprint != work.lens.fingerprint or name not in report.layers:
-        raise BadValue(f"The report is of another network, or has no layer {name}. Accepted: one of this layer.")
-    return {name: report.layers[name].thresholds}
-
-
-def _check(gathered: Gathered, concepts: list[Concept]) -> None:
-    for tested in (False, True):
-        places = gathered.chosen(tested=tested)
-        there = np.zeros(len(concepts), dtype=bool)
-        for place in places:
-            _, target, known = gathered.batch([place])
-            there |= (target & known).any(2)[0].numpy()
-        missing = [each.name for each, found in zip(concepts, there, strict=True) if not found]
-        if missing:
-            which = "kept apart for the test" if tested else "learnt from"
-            raise BadValue(
-                f"Among the {len(places)} pictures {which} none has {', '.join(missing)}. Accepted: concepts that "
-                "occur in several pictures; give more pictures, or another seed."
-            )
 
 
 def _learn(gathered: Gathered, rows: Any, support: torch.Tensor, *, steps: int, seed: int, label: str) -> Steps[Learnt]:

@@ -155,7 +155,7 @@ class Kept:
 
     def take(self, batch: Any, recorded: list[Maps]) -> None:
         """Keeps a batch if it follows on what is kept and fits."""
-        size = sum(tensor.nbytes for maps in recorded for tensor in maps.values())
+        size = sum(tensor.untyped_storage().nbytes() for maps in recorded for tensor in maps.values())
         size += sum(each.columns.nbytes for group in batch.groups for each in group.beside)
         if size > self.room:
             self.room = 0
@@ -163,7 +163,8 @@ class Kept:
         self.room -= size
         self.stop = batch.stop
         for group, maps in zip(batch.groups, recorded, strict=True):
-            self.groups.append((group._replace(prepared=group.prepared[:, :0]), maps))
+            shape = (len(group.prepared), 0, *_sides(group.prepared))  # the pictures themselves are not needed again
+            self.groups.append((group._replace(prepared=group.prepared.new_empty(shape)), maps))
 
 
 @dataclass
