@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--layers", nargs="*", help="default: " + "; ".join(" ".join(each) for each in LAYERS.values()))
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--images", type=int, default=5000, help="drawings to train on")
-    parser.add_argument("--held-out", type=int, default=600, help="other drawings to measure on")
+    parser.add_argument("--held-out", type=int, default=300, help="other drawings to measure on")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--weight-decay", type=float, default=1e-3)

@@ -19,7 +19,7 @@ SLOPE = 0.2  # of the leaky ReLUs for values below 0
 START = 6  # pixels, about the side of the map that a vector is spread out to
 START_CHANNELS = 32  # of that map
 WIDTHS = (24, 48, 64, 96)  # channels of a map at a half, a quarter, an eighth ... of the picture's side
-SMALL = 1e-6  # least scale, as a share of the largest: a channel that never answers is not blown up
+SMALL = 0.2  # least scale, as a share of the largest: what seldom answers would drown all else when it does
 
 
 class UpconvNet(nn.Module):

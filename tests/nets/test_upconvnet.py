@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from convviz_widgets.core.errors import BadValue, MissingFile, UnknownName, UnsupportedModel
+from convviz_widgets.data.mini_broden import MiniBroden
 from convviz_widgets.nets import builtin, decoders, train_decoder
 from convviz_widgets.nets.loop import Objective
+from convviz_widgets.nets.train import HELD_OUT_SEED
 from convviz_widgets.nets.train_decoder import main, measure
 from convviz_widgets.nets.upconvnet import UpconvNet
 
@@ -134,3 +137,35 @@ def test_lost_files_and_networks_without_decoders_are_told(tmp_path: Path, monke
     monkeypatch.setattr(decoders, "FOLDER", tmp_path)
     with pytest.raises(MissingFile, match=r"train_decoder mini"):
         decoders.card("mini")
+
+
+@pytest.fixture(scope="module")
+def held_out() -> tuple[torch.Tensor, torch.Tensor]:
+    pixels, targets = MiniBroden(40, HELD_OUT_SEED).batch(range(40))
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))), torch.from_numpy(targets)
+
+
+def test_those_that_ship_tell_pictures_as_their_card_says(held_out: tuple[torch.Tensor, torch.Tensor]) -> None:
+    net, card = builtin.build("mini"), decoders.card("mini")
+    assert card["command"] == "python -m convviz_widgets.nets.train_decoder mini"
+    assert decoders.layers("mini") == train_decoder.LAYERS["mini"] == tuple(card["layers"])
+    for layer in ("relu1", "relu3", "pool5", "relu6"):
+        decoder = decoders.load("mini", layer)
+        assert not decoder.training
+        assert not any(each.requires_grad for each in decoder.parameters())
+        found = measure(decoder, net, layer, *held_out)
+        assert found["pixel_error"] == pytest.approx(card["layers"][layer]["pixel_error"], rel=0.15), layer
+
+
+def test_deeper_ones_tell_less_and_all_tell_more_than_the_mean_picture() -> None:
+    card = decoders.card("mini")
+    squared = {layer: about["squared_error"] for layer, about in card["layers"].items()}
+    after_each_step = [squared[layer] for layer in ("relu1", "pool1", "pool2", "relu3", "relu4", "pool5", "relu6")]
+    assert after_each_step == sorted(after_each_step)
+    assert squared["relu1"] < 0.2 * squared["pool5"]
+    for layer, about in card["layers"].items():
+        assert about["pixel_error"] < card["pixel_error_of_mean"], layer
+
+
+def test_the_weights_are_small() -> None:
+    assert (builtin.FOLDER / "mini-decoders.safetensors").stat().st_size < 4_000_000

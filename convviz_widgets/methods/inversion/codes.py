@@ -31,7 +31,8 @@ class Code:
 
     def misfit(self, answers: torch.Tensor) -> torch.Tensor:
         """``|A - A0|**2 / |A0|**2`` of answers (N, ...) to images, (N,)."""
-        return (answers.float() - self.answer).flatten(1).square().sum(1) / self.energy
+        apart = (answers.float() - self.answer).square()
+        return apart.sum(tuple(range(1, apart.ndim))) / self.energy  # no reshaping, which would copy channels_last
 
 
 def codes_of(

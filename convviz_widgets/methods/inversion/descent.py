@@ -111,7 +111,7 @@ class Descent:
         """
         shift = self._shift()
         space = self._written.space
-        prepared = space.prepared(z.roll(shift, (-2, -1)))
+        prepared = space.prepared(_moved(z, shift))
         each = len(z) // len(self._codes)
         misfits, gradients = [], []
         for code, part in zip(self._codes, torch.split(prepared, each), strict=True):
@@ -120,7 +120,7 @@ class Descent:
             misfits.append(misfit.detach())
             gradients.append(_gradient(misfit, seen, self._lens, code.layer))
         gradient = torch.cat(gradients).float() * space.unit
-        return torch.cat(misfits), gradient.roll((-shift[0], -shift[1]), (-2, -1))
+        return torch.cat(misfits), _moved(gradient, (-shift[0], -shift[1]))
 
     def _shift(self) -> tuple[int, int]:
         reach = int(self._settings.jitter or 0)
@@ -140,6 +140,10 @@ class Descent:
     @torch.no_grad()
     def _image(self) -> torch.Tensor:
         return self._written.image()
+
+
+def _moved(z: torch.Tensor, shift: tuple[int, int]) -> torch.Tensor:
+    return z if shift == (0, 0) else z.roll(shift, (-2, -1))
 
 
 def _gradient(misfit: torch.Tensor, seen: torch.Tensor, lens: Lens, layer: str) -> torch.Tensor:
