@@ -1,11 +1,12 @@
 """What a person may turn: the range, scale and meaning of one parameter, written in its annotation."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, TypeVar, get_type_hints
 
-from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.errors import BadType, BadValue
 
 Number = TypeVar("Number", int, float)
 
@@ -52,3 +53,45 @@ def knobs(function: Callable[..., Any]) -> dict[str, tuple[Knob, Any]]:
             if isinstance(note, Knob):
                 found[name] = (note, parameter.default)
     return found
+
+
+def field_knobs(settings: type) -> dict[str, tuple[type, Knob]]:
+    """The knobs of a dataclass whose fields are ``Annotated[int | None, Knob(...)]``: name to (int or float, knob)."""
+    found = {}
+    for name, hint in get_type_hints(settings, include_extras=True).items():
+        kind = next(each for each in hint.__origin__.__args__ if each is not type(None))
+        found[name] = (kind, hint.__metadata__[0])
+    return found
+
+
+def set_to(name: str, value: Any, known: Mapping[str, tuple[type, Knob]]) -> Any:
+    """The value of a knob among `field_knobs`, of the knob's type.
+
+    Raises:
+        BadValue: out of range.
+        BadType: not a number, or a fraction where a whole number is wanted.
+    """
+    kind, knob = known[name]
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or (kind is int and value != int(value)):
+        wanted = "a whole number" if kind is int else "a number"
+        raise BadType(f"{name}={value!r} cannot be set. Accepted: {wanted} from {knob.low:g} to {knob.high:g}.")
+    return knob.check(name, kind(value))
+
+
+def whole(name: str, value: Any, low: int, high: int) -> int:
+    """A whole number within a range, for an argument that is no knob.
+
+    Example:
+        >>> whole("seeds", 3, 1, 64)
+        3
+
+    Raises:
+        BadType: not a whole number.
+        BadValue: out of range.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise BadType(f"{name}={value!r} cannot be used. Accepted: a whole number from {low} to {high}.")
+    if not low <= int(value) <= high:
+        raise BadValue(f"{name}={value!r} is out of range. Accepted: {low} to {high}.")
+    return int(value)

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from convviz_widgets.core.errors import BadType, BadValue, unknown_name
+from convviz_widgets.core.errors import BadValue, unknown_name
+from convviz_widgets.core.knob import whole
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Steps
 from convviz_widgets.core.technique import technique
@@ -126,10 +127,10 @@ def activation_maximization(
     growth = Growth(
         Goals(lens, tuple(each.resolved(lens) for each in objectives), float(chosen.settings.diversity or 0)),
         chosen,
-        seed=_whole("seed", seed, 0, 2**32),
+        seed=whole("seed", seed, 0, 2**32),
         start=start,
         mask=mask,
-        octaves=_whole("octaves", octaves, 1, 8),
+        octaves=whole("octaves", octaves, 1, 8),
         generator=generator,
     )
     climbed = yield from growth.steps()
@@ -178,11 +179,3 @@ def _objectives(given: Wanted | Sequence[Wanted]) -> tuple[Objective, ...]:
 
 def _is_several(given: Any) -> bool:
     return isinstance(given, Sequence) and not isinstance(given, str)
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise BadType(f"{name}={value!r} cannot be used. Accepted: a whole number from {low} to {high}.")
-    if not low <= value <= high:
-        raise BadValue(f"{name}={value!r} is out of range. Accepted: {low} to {high}.")
-    return int(value)

@@ -7,10 +7,9 @@ layers and networks whose activations differ by orders of magnitude.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any
 
-from convviz_widgets.core.errors import BadType
-from convviz_widgets.core.knob import Knob
+from convviz_widgets.core.knob import Knob, field_knobs, set_to
 
 Count = Annotated[int | None, Knob(1, 4096, "log", help="how often the image is changed")]
 Side = Annotated[int | None, Knob(16, 1024, "log", "px", help="side of the image; not given: what the network takes")]
@@ -82,32 +81,9 @@ class Settings:
         values = {each.name: getattr(self, each.name) for each in fields(self)}
         for name, value in changes.items():
             if value is not None:
-                values[name] = checked(name, value)
+                values[name] = set_to(name, value, KNOBS)
         return Settings(**values)
 
 
-def checked(name: str, value: Any) -> Any:
-    """The value of a knob, of the knob's type.
-
-    Raises:
-        BadValue: out of range.
-        BadType: not a number, or a fraction where a whole number is wanted.
-    """
-    kind, knob = KNOBS[name]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or (kind is int and value != int(value)):
-        wanted = "a whole number" if kind is int else "a number"
-        raise BadType(f"{name}={value!r} cannot be set. Accepted: {wanted} from {knob.low:g} to {knob.high:g}.")
-    return knob.check(name, kind(value))
-
-
-def _knobs() -> dict[str, tuple[type, Knob]]:
-    found = {}
-    for name, hint in get_type_hints(Settings, include_extras=True).items():
-        kind = next(each for each in hint.__origin__.__args__ if each is not type(None))
-        found[name] = (kind, hint.__metadata__[0])
-    return found
-
-
-KNOBS: Mapping[str, tuple[type, Knob]] = _knobs()
+KNOBS: Mapping[str, tuple[type, Knob]] = field_knobs(Settings)
 """Name to the type (int or float) and the range of each knob."""

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from convviz_widgets.core.errors import BadType, BadValue
+from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.knob import whole
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
@@ -98,8 +99,8 @@ def invert(
     given = {name: value for name, value in locals().items() if name in knob.KNOBS and value is not None}
     way = knob.chosen(recipe, descent, given)
     layers = _names(lens, layer)
-    count = _whole("seeds", seeds, 1, MOST_SEEDS)
-    seed = _whole("seed", seed, 0, 2**32)
+    count = whole("seeds", seeds, 1, MOST_SEEDS)
+    seed = whole("seed", seed, 0, 2**32)
     perturbed = None if perturbation is None else Perturbation.parse(perturbation)
     prepared = one_picture(lens, image)
     space = Space.of(lens)
@@ -196,11 +197,3 @@ def _names(lens: Lens, given: str | Layer | Sequence[str | Layer]) -> tuple[str,
 
 def _is_several(given: Any) -> bool:
     return isinstance(given, Sequence) and not isinstance(given, str)
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise BadType(f"{name}={value!r} cannot be used. Accepted: a whole number from {low} to {high}.")
-    if not low <= value <= high:
-        raise BadValue(f"{name}={value!r} is out of range. Accepted: {low} to {high}.")
-    return int(value)

@@ -6,10 +6,10 @@ penalties are means over the image's numbers and stand beside an error that is 1
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
-from convviz_widgets.core.errors import BadType, BadValue, unknown_name
-from convviz_widgets.core.knob import Knob
+from convviz_widgets.core.errors import BadValue, unknown_name
+from convviz_widgets.core.knob import Knob, field_knobs, set_to
 
 Count = Annotated[int | None, Knob(1, 4096, "log", help="how often the image is changed")]
 StepSize = Annotated[float | None, Knob(1e-3, 1, "log", help="how far the first steps go; they shrink towards the end")]
@@ -111,32 +111,9 @@ def chosen(recipe: str, descent: str | None, changes: Mapping[str, Any]) -> Reci
         )
     if descent is not None and descent not in DESCENTS:
         raise unknown_name("descent", descent, DESCENTS)
-    settings = replace(found.settings, **{name: checked(name, value) for name, value in changes.items()})
+    settings = replace(found.settings, **{name: set_to(name, value, KNOBS) for name, value in changes.items()})
     return replace(found, settings=settings, descent=descent or found.descent)
 
 
-def checked(name: str, value: Any) -> Any:
-    """The value of a knob, of the knob's type.
-
-    Raises:
-        BadValue: out of range.
-        BadType: not a number, or a fraction where a whole number is wanted.
-    """
-    kind, knob = KNOBS[name]
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not number or (kind is int and value != int(value)):
-        wanted = "a whole number" if kind is int else "a number"
-        raise BadType(f"{name}={value!r} cannot be set. Accepted: {wanted} from {knob.low:g} to {knob.high:g}.")
-    return knob.check(name, kind(value))
-
-
-def _knobs() -> dict[str, tuple[type, Knob]]:
-    found = {}
-    for name, hint in get_type_hints(Settings, include_extras=True).items():
-        kind = next(each for each in hint.__origin__.__args__ if each is not type(None))
-        found[name] = (kind, hint.__metadata__[0])
-    return found
-
-
-KNOBS: Mapping[str, tuple[type, Knob]] = _knobs()
+KNOBS: Mapping[str, tuple[type, Knob]] = field_knobs(Settings)
 """Name to the type (int or float) and the range of each knob."""
