@@ -216,7 +216,7 @@ ROWS: tuple[Row, ...] = (
         "convviz_widgets.methods.inversion.invert:invert",
         "technique",
         "A picture made anew from one layer's answer to it: what that layer still knows",
-        "Mahendran & Vedaldi 2015, section 3; Dosovitskiy & Brox 2016, section 3",
+        "Mahendran & Vedaldi 2015, section 2; Dosovitskiy & Brox 2016",
         "05_inversion.ipynb",
     ),
     Row(
@@ -224,7 +224,7 @@ ROWS: tuple[Row, ...] = (
         "convviz_widgets.methods.inversion.train_decoder:train_decoder",
         "technique",
         "A decoder for any layer of any network, trained on pictures",
-        "Dosovitskiy & Brox 2016, section 3",
+        "Dosovitskiy & Brox 2016",
         "05_inversion.ipynb",
     ),
     Row(
@@ -232,7 +232,7 @@ ROWS: tuple[Row, ...] = (
         "convviz_widgets.methods.inversion.measures:inversion_measures",
         "technique",
         "What each layer keeps of pixels, colours, places and classes, as curves by depth",
-        "Dosovitskiy & Brox 2016, sections 4 and 5",
+        "Dosovitskiy & Brox 2016",
         "05_inversion.ipynb",
     ),
     Row(
@@ -240,7 +240,7 @@ ROWS: tuple[Row, ...] = (
         "convviz_widgets.methods.inversion.compression:map_importance",
         "technique",
         "By how much a picture is told worse from a layer without one map, for each map",
-        "Dosovitskiy & Brox 2016, section 5",
+        "Dosovitskiy & Brox 2016",
         "05_inversion.ipynb",
     ),
     Row(
@@ -248,7 +248,7 @@ ROWS: tuple[Row, ...] = (
         "convviz_widgets.methods.inversion.compression:compress",
         "technique",
         "Accuracy against the share of a layer's maps kept, by three rankings",
-        "Dosovitskiy & Brox 2016, section 5",
+        "Dosovitskiy & Brox 2016",
         "05_inversion.ipynb",
     ),
     Row(

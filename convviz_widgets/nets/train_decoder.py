@@ -1,7 +1,7 @@
 """The command that trains decoders: ``python -m convviz_widgets.nets.train_decoder mini``.
 
 One decoder per layer, all of them in one run, which share the drawings and the network's forward pass; none touches
-another. The loss is the squared error of the picture (Dosovitskiy & Brox 2016, section 3.1). Killed and given again,
+another. The loss is the squared error of the picture (Dosovitskiy & Brox 2016). Killed and given again,
 the command goes on where it was. It writes all weights into one file in half precision and, beside it, a card with the
 command line and each decoder's measures on drawings it was not trained on.
 """

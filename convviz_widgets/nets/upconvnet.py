@@ -2,7 +2,7 @@
 
 Trained with the squared error it gives, at best, the mean of all pictures with that answer, so what it shows sharply
 the layer keeps, and what it blurs the layer has lost. After Dosovitskiy & Brox 2016, "Inverting Visual Representations
-with Convolutional Networks", section 3 and tables 8 to 10: convolutions at the size of the map, or dense layers for a
+with Convolutional Networks": convolutions at the size of the map, or dense layers for a
 vector, then upconvolutions that double the side, leaky ReLUs between them.
 """
 

@@ -54,7 +54,7 @@ def test_values_are_brought_to_the_type_of_their_field() -> None:
 
 def test_whole_numbers() -> None:
     assert whole("seeds", np.int64(3), 1, 4) == 3
-    with pytest.raises(BadType, match="seeds=1.5"):
+    with pytest.raises(BadType, match=r"seeds=1\.5"):
         whole("seeds", 1.5, 1, 4)
     with pytest.raises(BadValue, match="1 to 4"):
         whole("seeds", 5, 1, 4)

@@ -7,7 +7,7 @@ With ``z`` (N, C, H, W) in standard deviations (see `space`), per image and as a
 
 What pulls are their gradients, which are written out: autograd would go over the image several times.
 
-Source: Mahendran & Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them", section 3.
+Source: Mahendran & Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them", section 2.
 """
 
 import torch

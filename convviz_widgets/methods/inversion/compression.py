@@ -9,8 +9,8 @@ Cost: K decodings per picture for the importance; for the curve, the part of the
 and ranking.
 Oracles: a map that the decoder does not use has importance 0; with all maps kept the accuracy is the network's own,
 and with k maps kept that of a network in which a hook sets the others to 0.
-Source: Dosovitskiy & Brox 2016, "Inverting Visual Representations with Convolutional Networks", section 5 (dropping
-what is least important for the reconstruction).
+Source: Dosovitskiy & Brox 2016, "Inverting Visual Representations with Convolutional Networks" (dropping what
+is least important for the reconstruction).
 """
 
 from collections.abc import Sequence
@@ -121,7 +121,7 @@ def map_importance(
         BadValue: no pictures, or a decoder of another layer, size or network.
 
     Source:
-        Dosovitskiy & Brox 2016, section 5.
+        Dosovitskiy & Brox 2016.
 
     Example:
         >>> found = map_importance(Lens.load("mini"), torch.rand(1, 3, 96, 96), "pool5")
@@ -202,7 +202,7 @@ def compress(
         UnsupportedModel: what follows the layer cannot be computed apart from the rest, or gives no class scores.
 
     Source:
-        Dosovitskiy & Brox 2016, section 5.
+        Dosovitskiy & Brox 2016.
     """
     place = lens.layers[layer.name if isinstance(layer, Layer) else layer]
     pictures, wanted = list(each_image(images)), [int(label) for label in labels]

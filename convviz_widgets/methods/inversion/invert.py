@@ -8,8 +8,8 @@ instead (`upconvnet`), which tells at once the mean of all pictures with that an
 Cost: one forward pass that stops at the layer and one way back per step and image; decoders: one forward pass.
 Oracles: on an invertible network the picture comes back (PSNR > 40 dB); the error falls with the steps and grows with
 depth; the same seed gives the same image.
-Source: Mahendran & Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them", section 3; Dosovitskiy &
-Brox 2016, "Inverting Visual Representations with Convolutional Networks", section 3.
+Source: Mahendran & Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them", section 2; Dosovitskiy &
+Brox 2016, "Inverting Visual Representations with Convolutional Networks".
 """
 
 from collections.abc import Mapping, Sequence
@@ -94,7 +94,7 @@ def invert(
         UnsupportedModel: no gradient leads from the layer to the image.
 
     Source:
-        Mahendran & Vedaldi 2015, section 3; Dosovitskiy & Brox 2016, section 3.
+        Mahendran & Vedaldi 2015, section 2; Dosovitskiy & Brox 2016.
     """
     given = {name: value for name, value in locals().items() if name in knob.KNOBS and value is not None}
     way = knob.chosen(recipe, descent, given)

@@ -6,7 +6,7 @@ colours, the place of its object, and the class that the network itself gives it
 Cost: that of all the inversions. A decoder takes one forward pass for each.
 Oracle: a decoder that gives back the picture itself has no error, and one that gives a shifted picture has an error of
 place of just the shift; errors grow with depth.
-Source: Dosovitskiy & Brox 2016, "Inverting Visual Representations with Convolutional Networks", sections 4 and 5
+Source: Dosovitskiy & Brox 2016, "Inverting Visual Representations with Convolutional Networks"
 (errors by layer, with perturbed codes); Mahendran & Vedaldi 2015, section 5 (the net's own view of a reconstruction).
 """
 
@@ -132,7 +132,7 @@ def inversion_measures(
         UnknownName, BadValue, BadType, UnsupportedModel: as `invert`; or not one mask per picture.
 
     Source:
-        Dosovitskiy & Brox 2016, sections 4 and 5.
+        Dosovitskiy & Brox 2016.
     """
     pictures = list(each_image(images))
     names = tuple(lens.layers[each.name if isinstance(each, Layer) else each].name for each in layers)

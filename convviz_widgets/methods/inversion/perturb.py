@@ -10,7 +10,7 @@ magnitudes made equal, they carry little; if it survives the loss of half of all
 - strongest, top: all but a share of the numbers, or but k, those of largest magnitude, are 0, likewise scaled;
 - quantise: the nearest of ``2**bits`` evenly spaced levels between the least and the largest number.
 
-Source: Dosovitskiy & Brox 2016, "Inverting Visual Representations with Convolutional Networks", section 5 (binary and
+Source: Dosovitskiy & Brox 2016, "Inverting Visual Representations with Convolutional Networks" (binary and
 dropout, both at the code's own Euclidean norm; dropping what is least important); the others keep the norm alike.
 """
 

@@ -66,7 +66,7 @@ _ALL = (
     Recipe(
         "mahendran",
         "Downhill from noise, held back by total variation and bounded intensity",
-        "Mahendran & Vedaldi 2015, section 3",
+        "Mahendran & Vedaldi 2015, section 2",
         "pixels",
         "momentum",
         Settings(steps=200, step_size=0.03, total_variation=0.3, alpha_norm=0.02),
@@ -82,7 +82,7 @@ _ALL = (
     Recipe(
         "decoder",
         "A trained decoder tells the mean of all pictures with this answer, at once",
-        "Dosovitskiy & Brox 2016, section 3",
+        "Dosovitskiy & Brox 2016",
         "decoder",
         "adam",
         Settings(),

@@ -7,7 +7,7 @@ keeps, blurred what it has lost.
 Cost: per epoch one forward pass to the layer for each picture, none for those whose answers are still in the cache, and
 a forward and backward pass of the decoder.
 Oracles: the decoder of an invertible layer brings pictures back; killed and resumed it ends with the same bits.
-Source: Dosovitskiy & Brox 2016, "Inverting Visual Representations with Convolutional Networks", section 3.
+Source: Dosovitskiy & Brox 2016, "Inverting Visual Representations with Convolutional Networks".
 """
 
 import json
@@ -82,7 +82,7 @@ def train_decoder(
             belongs to other settings.
 
     Source:
-        Dosovitskiy & Brox 2016, section 3.
+        Dosovitskiy & Brox 2016.
     """
     name = lens.layers[layer.name if isinstance(layer, Layer) else layer].name
     pictures = _Pictures(lens, name, images, _count(images))
