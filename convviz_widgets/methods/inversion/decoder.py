@@ -41,6 +41,16 @@ class Decoder:
         """
         return self.net(activations.to(self.net.centre.device).float())  # type: ignore[no-any-return]
 
+    @staticmethod
+    def shipped_for(lens: Lens) -> tuple[str, ...]:
+        """The layers of a network for which a decoder ships, in their order; none for most networks.
+
+        Example:
+            >>> Decoder.shipped_for(Lens.load("mini"))[:2]
+            ('relu1', 'pool1')
+        """
+        return shipped.layers(str(lens.name))
+
     @classmethod
     def shipped(cls, lens: Lens, layer: str) -> Self:
         """The decoder that ships for a layer of a built-in network.

@@ -7,7 +7,7 @@ Cost: that of all the inversions. A decoder takes one forward pass for each.
 Oracle: a decoder that gives back the picture itself has no error, and one that gives a shifted picture has an error of
 place of just the shift; errors grow with depth.
 Source: Dosovitskiy & Brox 2016, "Inverting Visual Representations with Convolutional Networks"
-(errors by layer, with perturbed codes); Mahendran & Vedaldi 2015, section 5 (the net's own view of a reconstruction).
+(errors by layer, with perturbed codes too); Mahendran & Vedaldi 2015, section 5 (errors of the answers by layer).
 """
 
 from collections.abc import Mapping, Sequence

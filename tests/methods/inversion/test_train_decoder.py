@@ -152,6 +152,7 @@ def test_what_is_wrong_is_told(lens: cv.Lens, tmp_path: Path) -> None:
         train_decoder(lens, "9", smooth(3), widths=WIDTHS)
     with pytest.raises(UnknownName, match="'mini'"):
         Decoder.shipped(lens, "1")
+    assert Decoder.shipped_for(lens) == ()
 
 
 class Tokens(nn.Module):
