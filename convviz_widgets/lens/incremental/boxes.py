@@ -136,6 +136,8 @@ def cut(
     Returns:
         (N, ..., height, width), with neighbouring channels beside each other in memory.
     """
+    if len(top) == 1:
+        return _cut_one(clean, patch, (int(top[0]), height), (int(left[0]), width), outside)
     lead, (length, across), device = clean.shape[1:-2], clean.shape[-2:], clean.device
     rows = [as_rows(clean), torch.full((1, lead.numel()), outside, dtype=clean.dtype, device=device)]
     y = torch.from_numpy(top).to(device)[:, None] + torch.arange(height, device=device)
@@ -153,6 +155,26 @@ def cut(
         index = torch.where(changed, place, index)
     found = torch.cat(rows).index_select(0, index.flatten())
     return found.view(len(y), height, width, *lead).movedim((1, 2), (-2, -1))
+
+
+def _cut_one(
+    clean: torch.Tensor, patch: Patch | None, rows: tuple[int, int], columns: tuple[int, int], outside: float
+) -> torch.Tensor:
+    """The same for one picture, without a look at the rest of the map; rows and columns: the first, and how many."""
+    (height, width), lead = (rows[1], columns[1]), clean.shape[1:-2]
+    found = clean.new_full((1, height, width, *lead), outside).movedim((1, 2), (-2, -1))
+
+    def lay(source: torch.Tensor, top: int, left: int) -> None:
+        """Copies what lies inside the window of a map whose first cell is at this row and column."""
+        y, x = top - rows[0], left - columns[0]
+        into = found[..., max(y, 0) : max(y + source.shape[-2], 0), max(x, 0) : max(x + source.shape[-1], 0)]
+        part = source[..., max(-y, 0) :, max(-x, 0) :]
+        into.copy_(part[..., : into.shape[-2], : into.shape[-1]])
+
+    lay(clean, 0, 0)
+    if patch is not None:
+        lay(patch.values, int(patch.rows.start[0]), int(patch.columns.start[0]))
+    return found
 
 
 def as_rows(maps: torch.Tensor) -> torch.Tensor:

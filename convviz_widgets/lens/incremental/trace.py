@@ -5,7 +5,8 @@ What cannot be run again truthfully (random numbers, branches on values, writing
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import torch
 from torch import nn
@@ -24,7 +25,8 @@ class Ref:
     number: int
 
 
-class Operation(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Operation:
     """One operation: tensors among its arguments that the picture reaches are `Ref`s.
 
     Args:
@@ -43,7 +45,7 @@ class Operation(NamedTuple):
         """Such as ``convolution``."""
         return str(self.function.overloadpacket.__name__)
 
-    @property
+    @cached_property  # asked for at every replay
     def inputs(self) -> list[int]:
         """The numbers of the tensors it takes."""
         return [each.number for each in tree_leaves((self.args, self.keywords)) if isinstance(each, Ref)]

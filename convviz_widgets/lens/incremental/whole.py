@@ -1,6 +1,7 @@
 """Operations on whole changed maps: in one batch where the pictures are known to stay apart, else one by one."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch.utils._pytree import tree_map
@@ -60,7 +61,7 @@ def _in_batch(
     if name == "native_group_norm":
         args = list(operation.args)
         args[3] = count
-        operation = operation._replace(args=tuple(args))
+        operation = replace(operation, args=tuple(args))
     return operation.run(given)
 
 

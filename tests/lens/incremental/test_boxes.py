@@ -49,3 +49,19 @@ def test_cut_reads_the_changed_map_and_what_lies_beyond() -> None:
     padded = torch.nn.functional.pad(whole, (2, 3, 1, 3), value=7.0)
     assert torch.equal(found[0], padded[0, :, 0:4, 0:5])
     assert torch.equal(found[1], padded[1, :, 4:8, 5:10])
+
+
+@given(*(st.integers(-4, 8),) * 2, *(st.integers(1, 9),) * 2, *(st.integers(0, 4),) * 2, st.booleans())
+def test_one_picture_is_cut_like_several(
+    top: int, left: int, height: int, width: int, row: int, column: int, changed: bool
+) -> None:
+    clean = torch.arange(2 * 5 * 6, dtype=torch.float32).view(1, 2, 5, 6)
+    rows, columns = Span.of([row], [row + 1], 5), Span.of([column], [column + 2], 6)
+    one = Patch(-torch.ones(1, 2, rows.size, columns.size), rows, columns)
+    two = Patch(one.values.repeat(2, 1, 1, 1), *(axis.take([0, 0]) for axis in (one.rows, one.columns)))
+    alone = cut(clean, one if changed else None, np.array([top]), height, np.array([left]), width, outside=7.0)
+    both = cut(clean, two if changed else None, np.array([top] * 2), height, np.array([left] * 2), width, outside=7.0)
+    assert torch.equal(alone[0], both[1])
+    assert alone.is_contiguous(memory_format=torch.channels_last) == both[:1].is_contiguous(
+        memory_format=torch.channels_last
+    )
