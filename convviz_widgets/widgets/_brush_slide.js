@@ -54,8 +54,9 @@ function slide_part(model, look, moved, signal) {
     const found = Number.isFinite(probability)
       ? `${maps.name} ${percent_text(probability)} (${change}) · ${maps.unit ?? "map"} ${short_number(activation)} (clean ${short_number(maps.clean[1])}) · most probable: ${maps.names[maps.top[at]]}`
       : "";
-    read.textContent = maps.known[at] ? `${where}: ${found}` : `${where}: not looked at yet${found ? `; near it ${found}` : ""}`;
-    set_attributes(read, { "aria-live": playing && !pointed ? "off" : "polite" });
+    const text = maps.known[at] ? `${where}: ${found}` : `${where}: not looked at yet${found ? `; near it ${found}` : ""}`;
+    set_attributes(read, { "aria-live": (playing && !pointed) || maps.state === "running" ? "off" : "polite" });
+    if (read.textContent !== text) read.textContent = text; // the same text is not said again
     set_attributes(scrub, { "aria-valuetext": where });
     read.dataset.cell = String(at);
   };

@@ -187,7 +187,8 @@ class OcclusionBrush(SlidingViewer):
             raise BadValue(f"There is no fill {message['fill']!r}. Accepted: {', '.join(FILLS)}.")
         changed["fill"] = message.get("fill", self._wished.fill)
         changed["keep"] = _yes_or_no(message.get("keep", self._wished.keep))
-        masks = [checked_mask(each, self._size(name)).tobytes() for each in message.get("masks", [])]
+        sent = [] if "image" in changed else message.get("masks", [])  # strokes on a photo that has gone
+        masks = [checked_mask(each, self._size(name)).tobytes() for each in sent]
         super()._wish(message)
         if "image" in changed:
             self._log.begin()

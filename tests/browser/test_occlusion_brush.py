@@ -31,20 +31,20 @@ def test_a_stroke_leaves_the_canvas_and_nothing_is_lost(brush: Locator, lab: Lab
     lab.count_messages()
     drag(lab, brush, (0.3, 0.5), (0.7, 0.5), (1.3, 0.5), steps=40)
     messages = lab.messages()
-    assert 0 < len(messages["up"]) == len(messages["down"]) <= 82
+    assert 0 < len(messages["up"]) == messages["down"].count("update") <= 82
     assert (
         lab.kernel("m = brush.mask(); print(m[48].min(where=np.arange(96) > 30, initial=255), m[20].max())") == "255 0"
     )
     expect(brush.locator(".cv-status")).to_contain_text("hidden")
     assert strokes(brush) == ["brush 16 px", "clean photo"]
-    expect(brush.locator(".cv-strokes button").first).not_to_contain_text("…")
+    expect(brush.locator(".cv-strokes button").first).to_contain_text("%")
 
 
 def test_box_erase_undo_redo_and_log(brush: Locator, lab: Lab) -> None:
-    brush.get_by_role("button", name="Box").click()
+    brush.get_by_role("button", name="Box", exact=True).click()
     drag(lab, brush, (0.25, 0.25), (0.75, 0.5))
     assert hidden(lab) == pytest.approx(48 * 24 / 96**2)
-    brush.get_by_role("button", name="Erase").click()
+    brush.get_by_role("button", name="Erase", exact=True).click()
     drag(lab, brush, (0.25, 0.25), (0.5, 0.5))
     assert hidden(lab) == pytest.approx(24 * 24 / 96**2)
     brush.get_by_role("button", name="Undo").click()
@@ -57,13 +57,13 @@ def test_box_erase_undo_redo_and_log(brush: Locator, lab: Lab) -> None:
     brush.locator(".cv-strokes button").last.click()
     settle(lab)
     assert hidden(lab) == 0
-    brush.get_by_role("button", name="Invert").click()
+    brush.get_by_role("button", name="Invert", exact=True).click()
     settle(lab)
     assert hidden(lab) == 1
     brush.get_by_label("keep only what is painted").check()
     settle(lab)
     assert hidden(lab) == 0
-    brush.get_by_role("button", name="Clear").click()
+    brush.get_by_role("button", name="Clear", exact=True).click()
     settle(lab)
     assert hidden(lab) == 1
 
@@ -144,7 +144,7 @@ def test_dense_dark_and_narrow(brush: Locator, lab: Lab) -> None:
     assert brush.evaluate("node => node.scrollWidth <= node.clientWidth + 1")
     drawn, shown = canvas_of(brush).evaluate("node => [node.width, node.clientWidth]")
     assert drawn == pytest.approx(2 * shown, abs=2)
-    brush.get_by_role("button", name="Box").click()
+    brush.get_by_role("button", name="Box", exact=True).click()
     drag(lab, brush, (0.25, 0.25), (0.75, 0.5))
     assert hidden(lab) == pytest.approx(48 * 24 / 96**2)
 
