@@ -51,9 +51,8 @@ class SequenceViewer(Widget):
                 f"A result of type {type(result).__name__} has no sequence. Accepted: what minimal_image gave."
             )
         self.result = result
-        super().__init__(**traits)
-        self.shown = len(result.order) if shown is None else shown
-        self.write(sequence=sequence_of(result))
+        first = len(result.order) if shown is None else shown
+        super().__init__(sequence=sequence_of(result), shown=first, **traits)  # at once: no view comes before them
 
     def frame(self) -> npt.NDArray[np.uint8]:
         """The picture that is shown, (H, W, 3)."""
