@@ -88,7 +88,7 @@ def version_of(tensor: torch.Tensor | None) -> int:
 
 
 def modules_of(module: nn.Module) -> list[nn.Module]:
-    """A module and all inside it, each once, in no order that matters; ``module.modules()`` takes ten times as long."""
+    """A module and all inside it, each once, in no order that matters; twice as quick as ``module.modules()``."""
     found, todo = {id(module): module}, [module]
     while todo:
         for each in todo.pop()._modules.values():
