@@ -136,45 +136,30 @@ def cut(
     Returns:
         (N, ..., height, width), with neighbouring channels beside each other in memory.
     """
-    if len(top) == 1:
-        return _cut_one(clean, patch, (int(top[0]), height), (int(left[0]), width), outside)
-    lead, (length, across), device = clean.shape[1:-2], clean.shape[-2:], clean.device
-    rows = [as_rows(clean), torch.full((1, lead.numel()), outside, dtype=clean.dtype, device=device)]
-    y = torch.from_numpy(top).to(device)[:, None] + torch.arange(height, device=device)
-    x = torch.from_numpy(left).to(device)[:, None] + torch.arange(width, device=device)
-    inside = ((y >= 0) & (y < length))[:, :, None] & ((x >= 0) & (x < across))[:, None, :]
-    index = torch.where(inside, (y * across)[:, :, None] + x[:, None, :], length * across)
-    if patch is not None:
-        rows.append(as_rows(patch.values))
-        high, wide = patch.values.shape[-2:]
-        y = y - torch.from_numpy(patch.rows.start).to(device)[:, None]
-        x = x - torch.from_numpy(patch.columns.start).to(device)[:, None]
-        changed = ((y >= 0) & (y < high))[:, :, None] & ((x >= 0) & (x < wide))[:, None, :]
-        number = torch.arange(len(y), device=device)[:, None] * high + y
-        place = length * across + 1 + (number * wide)[:, :, None] + x[:, None, :]
-        index = torch.where(changed, place, index)
-    found = torch.cat(rows).index_select(0, index.flatten())
-    return found.view(len(y), height, width, *lead).movedim((1, 2), (-2, -1))
-
-
-def _cut_one(
-    clean: torch.Tensor, patch: Patch | None, rows: tuple[int, int], columns: tuple[int, int], outside: float
-) -> torch.Tensor:
-    """The same for one picture, without a look at the rest of the map; rows and columns: the first, and how many."""
-    (height, width), lead = (rows[1], columns[1]), clean.shape[1:-2]
-    found = clean.new_full((1, height, width, *lead), outside).movedim((1, 2), (-2, -1))
-
-    def lay(source: torch.Tensor, top: int, left: int) -> None:
-        """Copies what lies inside the window of a map whose first cell is at this row and column."""
-        y, x = top - rows[0], left - columns[0]
-        into = found[..., max(y, 0) : max(y + source.shape[-2], 0), max(x, 0) : max(x + source.shape[-1], 0)]
-        part = source[..., max(-y, 0) :, max(-x, 0) :]
-        into.copy_(part[..., : into.shape[-2], : into.shape[-1]])
-
-    lay(clean, 0, 0)
-    if patch is not None:
-        lay(patch.values, int(patch.rows.start[0]), int(patch.columns.start[0]))
+    lead, (length, across) = clean.shape[1:-2], clean.shape[-2:]
+    found = clean.new_empty(len(top), height, width, *lead).movedim((1, 2), (-2, -1))
+    for number, (y, x) in enumerate(zip(top.tolist(), left.tolist(), strict=True)):
+        window = found[number]
+        if y < 0 or x < 0 or y + height > length or x + width > across:
+            window.fill_(outside)
+        _copy(window, (y, x), clean[0], (0, 0))
+        if patch is not None:
+            begin = int(patch.rows.start[number]), int(patch.columns.start[number])
+            _copy(window, (y, x), patch.values[number], begin)
     return found
+
+
+def _copy(target: torch.Tensor, at: tuple[int, int], source: torch.Tensor, begin: tuple[int, int]) -> None:
+    """Copies what two windows (..., h, w) of one map share, given the place of each one's first cell in it."""
+    taken, given = [], []
+    for axis in (0, 1):
+        low = max(at[axis], begin[axis])
+        high = min(at[axis] + target.shape[axis - 2], begin[axis] + source.shape[axis - 2])
+        if high <= low:
+            return
+        taken.append(slice(low - at[axis], high - at[axis]))
+        given.append(slice(low - begin[axis], high - begin[axis]))
+    target[(..., *taken)] = source[(..., *given)]
 
 
 def as_rows(maps: torch.Tensor) -> torch.Tensor:

@@ -184,7 +184,8 @@ class Incremental:
             return
         self._tape.operations = self._tape.needed()
         with self._quiet():
-            self._kept = self._tape.run(self.prepared)
+            found = self._tape.run(self.prepared)
+            self._kept = {number: _channels_last(each) for number, each in found.items()}
         self.clean = {name: self._kept[self._tape.outputs[site]] for name, site in self._sites.items()}
         self._last = {n: place for place, each in enumerate(self._tape.operations) for n in each.inputs}
         self._wanted = set(self._tape.outputs.values())
@@ -249,6 +250,11 @@ class Incremental:
 
     def _quiet(self) -> Any:
         return _Quiet()
+
+
+def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
+    """With the channels of a place beside each other in memory, as the changed parts have them."""
+    return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
 def _numbers(state: State) -> int:

@@ -74,6 +74,29 @@ def pointed(table: Table, weight: torch.Tensor, bias: torch.Tensor | None) -> Ta
     return table.holding(found.view(1, table.rows.count, table.columns.count, -1).movedim(-1, 1))
 
 
+def slid_over(
+    windows: torch.Tensor,
+    kernel: torch.Tensor,
+    bias: torch.Tensor | None,
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+) -> torch.Tensor:
+    """A convolution of windows (N, C, h, w) without padding, as one matrix product.
+
+    The convolutions of torch build code for each new size of a window, and each stroke has another size.
+    """
+    (high, wide, narrow, channels), cells = kernel.shape, windows.movedim(1, -1)
+    tall = (cells.shape[1] - dilation[0] * (high - 1) - 1) // stride[0] + 1
+    broad = (cells.shape[2] - dilation[1] * (wide - 1) - 1) // stride[1] + 1
+    steps = cells.stride()
+    sizes = (len(cells), tall, broad, high, wide, narrow)
+    taps = (steps[1] * dilation[0], steps[2] * dilation[1], steps[3])
+    laid = cells.as_strided(sizes, (steps[0], steps[1] * stride[0], steps[2] * stride[1], *taps))
+    rows, matrix = laid.reshape(-1, high * wide * narrow), kernel.view(-1, channels)
+    found = rows @ matrix if bias is None else torch.addmm(bias, rows, matrix)
+    return found.view(len(cells), tall, broad, channels).movedim(-1, 1)
+
+
 def highest(table: Table, clean: torch.Tensor, slides: tuple[Slide, Slide]) -> Table:
     """A table behind the largest value of what the kernel sees; clean: (1, C, H, W), the unchanged map before it."""
     source = table.source(clean, -math.inf)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from convviz_widgets.lens.incremental.boxes import Patch, Span, cut
 from convviz_widgets.lens.incremental.call import Call, Part, Rule, State
-from convviz_widgets.lens.incremental.products import convolved, highest, kernel_of, pointed, slides_over, summed
+from convviz_widgets.lens.incremental.products import convolved, highest, kernel_of, pointed, slid_over, slides_over, summed
 from convviz_widgets.lens.incremental.table import Table
 from convviz_widgets.lens.incremental.views import Slide
 
@@ -26,7 +26,10 @@ def _convolution(call: Call) -> State | None:
         kernel = call.prepared(lambda: kernel_of(weight))
         return convolved(found[1], found[0], call.output, kernel, slides, groups)
     rows, columns, windows = _slid(call, (found[0], found[1]), weight.shape[2:], stride, padding, dilation)
-    return Patch(functional.conv2d(windows, weight, bias, stride, 0, dilation, groups), rows, columns)
+    if groups > 1:
+        return Patch(functional.conv2d(windows, weight, bias, stride, 0, dilation, groups), rows, columns)
+    kernel = call.prepared(lambda: kernel_of(weight))
+    return Patch(slid_over(windows, kernel, bias, _pair(stride), _pair(dilation)), rows, columns)
 
 
 def _looks_at_one(weight: torch.Tensor, stride: Any, padding: Any) -> bool:
