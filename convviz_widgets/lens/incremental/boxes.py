@@ -4,6 +4,7 @@ Rows and columns are apart from each other, so that one `Span` per axis says all
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,15 +30,16 @@ class Span:
     @classmethod
     def of(cls, low: Any, high: Any, length: int) -> "Span":
         """A span clipped to the axis."""
-        low = np.clip(np.asarray(low, dtype=np.int64), 0, length - 1)
-        return cls(low, np.clip(np.asarray(high, dtype=np.int64), low + 1, length), length)
+        low = np.maximum(np.minimum(np.asarray(low, dtype=np.int64), length - 1), 0)
+        high = np.minimum(np.asarray(high, dtype=np.int64), length)
+        return cls(low, np.maximum(high, low + 1), length)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Positions of the one window size that holds every picture's span."""
         return int((self.high - self.low).max())
 
-    @property
+    @cached_property
     def start(self) -> Ints:
         """(N,) where windows of that size begin: at the span, moved inwards where they would hang over the end."""
         return np.minimum(self.low, self.length - self.size)
@@ -67,7 +69,7 @@ class Span:
 
     def same_as(self, other: "Span") -> bool:
         """Whether windows of both lie in the same places."""
-        return self.size == other.size and np.array_equal(self.start, other.start)
+        return self.size == other.size and bool((self.start == other.start).all())
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,7 +33,12 @@ class Block(NamedTuple):
 
 
 def convolved(
-    table: Table, clean: torch.Tensor, after: torch.Tensor, kernel: torch.Tensor, slides: tuple[Slide, Slide], groups: int
+    table: Table,
+    clean: torch.Tensor,
+    after: torch.Tensor,
+    kernel: torch.Tensor,
+    slides: tuple[Slide, Slide],
+    groups: int,
 ) -> Table:
     """A table behind a convolution.
 
@@ -177,7 +182,9 @@ def _blocks(slides: tuple[Slide, Slide], channels: int) -> Iterator[Block]:
                 )
 
 
-def slides_over(table: Table, kernel: Any, stride: Any, padding: Any, dilation: Any, lengths: Any) -> tuple[Slide, Slide]:
+def slides_over(
+    table: Table, kernel: Any, stride: Any, padding: Any, dilation: Any, lengths: Any
+) -> tuple[Slide, Slide]:
     """What a kernel sees along rows and along columns; settings as pairs."""
     found = [
         axis.slid(kernel=kernel[n], stride=stride[n], padding=padding[n], dilation=dilation[n], length=lengths[n])

@@ -9,12 +9,11 @@ from typing import Any
 
 import torch
 from torch.nn import functional
-from torch.utils._pytree import tree_map
 
 from convviz_widgets.lens.incremental.boxes import Patch
 from convviz_widgets.lens.incremental.call import Call, Part, Rule, State
 from convviz_widgets.lens.incremental.sliding import SLIDING
-from convviz_widgets.lens.incremental.trace import Operation, Ref
+from convviz_widgets.lens.incremental.trace import Operation, Ref, mapped
 
 UNTAGGED = {"hardswish", "hardsigmoid", "hardtanh", "silu", "mish", "softplus", "leaky_relu", "elu", "celu", "selu"}
 """Element by element without saying so."""
@@ -47,6 +46,9 @@ def _batch_norm(call: Call) -> State | None:
 
 def _pointwise(call: Call) -> State | None:
     """Element by element; what joins in is cut to the same windows."""
+    found = call.first()
+    if found is not None and len(call.operation.args) == 1 and found[0].shape == call.output.shape:
+        return found[1].holding(call.outcome(found[1].values))
     height, width = call.output.shape[-2:] if call.output.ndim > 2 else (0, 0)
     patches = {number: call.states[number] for number in call.operation.inputs if number in call.states}
     joined = _joined([each for each in patches.values() if isinstance(each, Part)])
@@ -66,9 +68,12 @@ def _pointwise(call: Call) -> State | None:
             misfits.append(leaf)
         return fitted
 
-    given = (call.operation.args, call.operation.keywords)
-    args, keywords = tree_map(window, given)
-    return None if misfits else joined.holding(call.operation.function(*args, **keywords))
+    given = (call.operation.args, call.operation.keywords.values())
+    windows = [mapped(window, list(each)) for each in given]
+    if misfits:
+        return None
+    keywords = dict(zip(call.operation.keywords, windows[1], strict=True))
+    return joined.holding(call.operation.function(*windows[0], **keywords))
 
 
 def _fitting(output: torch.Tensor) -> Callable[[torch.Tensor, Part], torch.Tensor | None]:

@@ -9,7 +9,15 @@ from torch.nn import functional
 
 from convviz_widgets.lens.incremental.boxes import Patch, Span, cut
 from convviz_widgets.lens.incremental.call import Call, Part, Rule, State
-from convviz_widgets.lens.incremental.products import convolved, highest, kernel_of, pointed, slid_over, slides_over, summed
+from convviz_widgets.lens.incremental.products import (
+    convolved,
+    highest,
+    kernel_of,
+    pointed,
+    slid_over,
+    slides_over,
+    summed,
+)
 from convviz_widgets.lens.incremental.table import Table
 from convviz_widgets.lens.incremental.views import Slide
 

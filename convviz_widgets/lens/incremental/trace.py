@@ -4,6 +4,7 @@ Every tensor that the picture reaches gets a number; operations that write in pl
 What cannot be run again truthfully (random numbers, branches on values, writing into a part of a tensor) is said so.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -40,20 +41,25 @@ class Operation:
     keywords: dict[str, Any]
     outputs: tuple[int, ...]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Such as ``convolution``."""
         return str(self.function.overloadpacket.__name__)
 
-    @cached_property  # asked for at every replay
+    @cached_property
     def inputs(self) -> list[int]:
         """The numbers of the tensors it takes."""
         return [each.number for each in tree_leaves((self.args, self.keywords)) if isinstance(each, Ref)]
 
     def run(self, given: Any) -> list[torch.Tensor]:
         """Its outputs, with ``given`` (a mapping from numbers) for its inputs."""
-        args, keywords = substituted((self.args, self.keywords), given)
-        return _tensors(self.function(*args, **keywords))
+        outputs = self.called(lambda leaf: given[leaf.number] if isinstance(leaf, Ref) else leaf)
+        return [outputs] if isinstance(outputs, torch.Tensor) else _tensors(outputs)
+
+    def called(self, replace: Callable[[Any], Any]) -> Any:
+        """What the function gives when each of its arguments is replaced first."""
+        keywords = {name: mapped(replace, each) for name, each in self.keywords.items()}
+        return self.function(*mapped(replace, self.args), **keywords)
 
 
 @dataclass
@@ -103,9 +109,11 @@ def trace(module: nn.Module, image: torch.Tensor, sites: list[Site]) -> Tape:
     return recorder.finished(sites)
 
 
-def substituted(tree: Any, given: Any) -> Any:
-    """The tree with what is given in place of its `Ref`s."""
-    return tree_map(lambda leaf: given[leaf.number] if isinstance(leaf, Ref) else leaf, tree)
+def mapped(replace: Callable[[Any], Any], tree: Any) -> Any:
+    """A tree of lists and tuples, as operations take them, with its leaves replaced."""
+    if isinstance(tree, list | tuple):
+        return type(tree)([mapped(replace, each) for each in tree])
+    return replace(tree)
 
 
 class _Recorder(TorchDispatchMode):
