@@ -153,7 +153,8 @@ def cut(
 
 def _copy(target: torch.Tensor, at: tuple[int, int], source: torch.Tensor, begin: tuple[int, int]) -> None:
     """Copies what two windows (..., h, w) of one map share, given the place of each one's first cell in it."""
-    taken, given = [], []
+    taken: list[slice] = []
+    given: list[slice] = []
     for axis in (0, 1):
         low = max(at[axis], begin[axis])
         high = min(at[axis] + target.shape[axis - 2], begin[axis] + source.shape[axis - 2])
@@ -161,7 +162,7 @@ def _copy(target: torch.Tensor, at: tuple[int, int], source: torch.Tensor, begin
             return
         taken.append(slice(low - at[axis], high - at[axis]))
         given.append(slice(low - begin[axis], high - begin[axis]))
-    target[(..., *taken)] = source[(..., *given)]
+    target[..., taken[0], taken[1]] = source[..., given[0], given[1]]
 
 
 def as_rows(maps: torch.Tensor) -> torch.Tensor:

@@ -25,12 +25,14 @@ class Call:
         clean: every tensor of the unchanged picture, by number.
         states: the changed ones among them.
         shelf: what operations prepared once for all their calls, by the number of their first output.
+        spare: numbers of tensors whose changed values nothing but their one user holds.
     """
 
     operation: Operation
     clean: Mapping[int, torch.Tensor]
     states: Mapping[int, State]
     shelf: dict[int, torch.Tensor] = field(default_factory=dict)
+    spare: frozenset[int] = frozenset()
 
     def prepared(self, make: Callable[[], torch.Tensor]) -> torch.Tensor:
         """What the operation needs at each call alike, made at the first."""

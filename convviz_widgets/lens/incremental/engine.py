@@ -7,6 +7,7 @@ Source: Nakandala, Kumar & Papakonstantinou 2019, "Incremental and Approximate I
 Deep CNN Explanations", section 3 (the idea).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,6 +27,7 @@ from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.memory import default_budget
 from convviz_widgets.lens.record import OUTPUT
 
+MAKERS = ("convolution", "native_batch_norm")  # give values that nothing else holds
 COVERED = 0.75  # share of a map from which on all of it is computed
 
 
@@ -184,11 +186,14 @@ class Incremental:
             return
         self._tape.operations = self._tape.needed()
         with self._quiet():
-            found = self._tape.run(self.prepared)
-            self._kept = {number: _channels_last(each) for number, each in found.items()}
+            every = self._tape.run(self.prepared)
+            self._kept = {number: _channels_last(each) for number, each in every.items()}
         self.clean = {name: self._kept[self._tape.outputs[site]] for name, site in self._sites.items()}
         self._last = {n: place for place, each in enumerate(self._tape.operations) for n in each.inputs}
         self._wanted = set(self._tape.outputs.values())
+        uses = Counter(number for each in self._tape.operations for number in each.inputs)
+        made = {each.outputs[0] for each in self._tape.operations if each.name in MAKERS}
+        self._spare = frozenset(number for number in made - self._wanted if uses[number] == 1)
 
     def _entered(self, tops: Any, lefts: Any, windows: torch.Tensor) -> Patch:
         """The changed windows of the picture itself, all inside it."""
@@ -216,7 +221,7 @@ class Incremental:
             if not any(number in states for number in operation.inputs):
                 continue
             for number, state in zip(operation.outputs, self._after(operation, states), strict=False):
-                if not isinstance(state, Table) or state.rows.count and state.columns.count:
+                if not isinstance(state, Table) or (state.rows.count and state.columns.count):
                     states[number] = self._widened(number, state)
                     self._taken = max(self._taken, _numbers(states[number]))
             for number in operation.inputs:
@@ -226,7 +231,7 @@ class Incremental:
 
     def _after(self, operation: Operation, states: Mapping[int, State]) -> list[State]:
         used = [number in self._last or number in self._wanted for number in operation.outputs]
-        state = follow(Call(operation, self._kept, states, self._shelf))
+        state = follow(Call(operation, self._kept, states, self._shelf, self._spare))
         if isinstance(state, list):
             return state
         if state is not None and not any(used[1:]):

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from convviz_widgets.lens.incremental.boxes import Patch
 from convviz_widgets.lens.incremental.call import Call, Part, Rule, State
 from convviz_widgets.lens.incremental.sliding import SLIDING
 from convviz_widgets.lens.incremental.trace import Operation, Ref, mapped
@@ -47,6 +46,8 @@ def _batch_norm(call: Call) -> State | None:
 def _pointwise(call: Call) -> State | None:
     """Element by element; what joins in is cut to the same windows."""
     found = call.first()
+    if found is not None and call.operation.name == "relu" and call.argument(0).number in call.spare:
+        return found[1].holding(found[1].values.relu_())
     if found is not None and len(call.operation.args) == 1 and found[0].shape == call.output.shape:
         return found[1].holding(call.outcome(found[1].values))
     height, width = call.output.shape[-2:] if call.output.ndim > 2 else (0, 0)
@@ -73,7 +74,8 @@ def _pointwise(call: Call) -> State | None:
     if misfits:
         return None
     keywords = dict(zip(call.operation.keywords, windows[1], strict=True))
-    return joined.holding(call.operation.function(*windows[0], **keywords))
+    part: Part = joined.holding(call.operation.function(*windows[0], **keywords))
+    return part
 
 
 def _fitting(output: torch.Tensor) -> Callable[[torch.Tensor, Part], torch.Tensor | None]:
@@ -89,8 +91,8 @@ def _fitting(output: torch.Tensor) -> Callable[[torch.Tensor, Part], torch.Tenso
     return fit
 
 
-def _joined(parts: list[Part]) -> Part | None:
-    """A part that holds all of these; its values are not to be read."""
+def _joined(parts: list[Any]) -> Any:
+    """A part that holds all of these, which are of one kind; its values are not to be read. None if there is none."""
     if not parts or len({(each.rows.length, each.columns.length) for each in parts}) != 1:
         return None
     found = parts[0]
@@ -99,7 +101,7 @@ def _joined(parts: list[Part]) -> Part | None:
     return found
 
 
-def _window(call: Call, number: int, part: Part) -> torch.Tensor | None:
+def _window(call: Call, number: int, part: Any) -> torch.Tensor | None:
     state = call.states[number]
     return state.at(call.clean[number], part) if isinstance(state, Part) else None
 
@@ -120,7 +122,8 @@ def _cat(call: Call) -> State | None:
     ]
     if any(part is None for part in parts):
         return None
-    return joined.holding(torch.cat([part for part in parts if part is not None], dim))
+    found: Part = joined.holding(torch.cat([part for part in parts if part is not None], dim))
+    return found
 
 
 def _view(call: Call) -> State | None:

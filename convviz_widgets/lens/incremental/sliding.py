@@ -45,7 +45,7 @@ def _looks_at_one(weight: torch.Tensor, stride: Any, padding: Any) -> bool:
 
 
 def _slides(call: Call, table: Table, kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Slide, Slide]:
-    settings = [_pair(each) for each in (kernel, stride, padding, dilation)]
+    settings = _pair(kernel), _pair(stride), _pair(padding), _pair(dilation)
     return slides_over(table, *settings, call.output.shape[-2:])
 
 

@@ -35,7 +35,7 @@ class Views:
     @property
     def length(self) -> int:
         """Places of the axis."""
-        return self.at.shape[1]
+        return int(self.at.shape[1])
 
     @property
     def count(self) -> int:
