@@ -22,7 +22,7 @@ def test_the_slider_walks_along_the_sequence(lab: Lab) -> None:
     root, canvas = lab.page.locator(".cv-sequence"), lab.page.locator(".cv-sequence canvas")
     most = int(lab.kernel("print(len(least.order))"))
     expect(canvas).to_have_attribute("data-ready", str(most), timeout=60_000)
-    slider = root.get_by_label("Segments hidden")
+    slider = root.get_by_role("slider", name="Segments hidden")
     slider.focus()
     lab.count_messages()
     lab.page.keyboard.press("Home")
