@@ -35,7 +35,8 @@ class Net2Vec(Result):
         best_single: the unit that alone is best on the pictures learnt from.
         best_single_iou: of that unit, on pictures kept apart.
         units: (F,) numbers of units.
-        iou_by_units: (F,) IoU with so many of them, those with the largest weights, learnt anew.
+        iou_by_units: (F,) IoU with so many of them, learnt anew: those with the largest weight times how much more
+            often they are lit where the concept is than elsewhere.
         thresholds: (K,) what an activation must reach to count.
         loss: per step.
         pictures: how many were learnt from, and kept apart.
