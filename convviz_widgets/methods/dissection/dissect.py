@@ -7,6 +7,9 @@ receptive fields; M_k = A_k >= T_k. For a concept c with mask L_c
     IoU(k, c) = sum |M_k and L_c| / sum |M_k or L_c|
 
 over the pictures that have any label of c's category. A unit whose best IoU is above 0.04 is a detector of it.
+A mask of a share q of the pixels covers at most q / s of a concept of share s: for concepts as large as sky and road,
+which fill a fifth of a street scene and more, take a larger quantile, such as 0.05.
+
 A unit that is silent nearly always, so that T_k is the least it ever gives, must exceed T_k.
 
 Pixels are counted in whole numbers, thresholds from whole counts in buckets 0.2 % wide: pictures in any order, on any

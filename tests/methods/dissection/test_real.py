@@ -1,4 +1,4 @@
-"""Street scenes that SqueezeNet was never taught: units for sky, road, trees, cars, buildings."""
+"""Street scenes, of large things, that SqueezeNet was never taught: units for sky, road, trees, cars, buildings."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,8 +34,8 @@ class Streets:
 def test_street_scenes_have_sensible_detectors(real: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TORCH_HOME", str(real.torch_home))
     lens = Lens.load("squeezenet1_0", device="cpu")
-    report = dissect(lens, Streets(real.streets), "features.12", memory=1 << 29).layers["features.12"]
+    report = dissect(lens, Streets(real.streets), "features.12", quantile=0.05).layers["features.12"]
     found = {each.name for each in report.unique("unit")["object"]}
     assert {"sky", "road", "tree", "car", "building"} <= found
-    for name, least in {"sky": 0.2, "road": 0.1, "tree": 0.08, "car": 0.06, "building": 0.06}.items():
+    for name, least in {"sky": 0.15, "road": 0.12, "tree": 0.15, "car": 0.2, "building": 0.12}.items():
         assert report.units_of(name)[0].iou > least, (name, report.units_of(name)[:2])
