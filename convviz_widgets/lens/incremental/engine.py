@@ -28,6 +28,7 @@ from convviz_widgets.lens.memory import default_budget
 from convviz_widgets.lens.record import OUTPUT
 
 MAKERS = ("convolution", "native_batch_norm")  # give values that nothing else holds
+AXES = 16  # rows or columns of squares whose way through the network is remembered
 COVERED = 0.75  # share of a map from which on all of it is computed
 
 
@@ -69,13 +70,14 @@ class Incremental:
         named = [lens.layers[each.name if isinstance(each, Layer) else each] for each in layers]
         self._sites = {**({"": OUTPUT} if scores else {}), **{layer.name: layer.site for layer in named}}
         self.alone: set[str] = set()
+        self._axes: dict[tuple[bytes, int, int], Views] = {}
         self._shelf: dict[int, torch.Tensor] = {}
         self._taken = 0  # numbers of the largest changed map so far, for each window
         self._tape = Tape(obstacle="not traced")
         self._kept: dict[int, torch.Tensor] = {}
         with lens.lock:
             if like is not None and like.prepared.shape == self.prepared.shape and like._sites == self._sites:
-                self._tape = like._tape
+                self._tape, self._axes = like._tape, like._axes
             else:
                 self._tape = trace(lens.module, self.prepared, list(self._sites.values()))
             self._open()
@@ -129,7 +131,7 @@ class Incremental:
         tops, lefts = (np.atleast_1d(np.asarray(each, dtype=np.int64)) for each in (tops, lefts))
         with self._lens.lock, self._quiet():
             rows, columns = (
-                Views.of(each, each + size, length)
+                self._views(each, size, length)
                 for each, length in zip((tops, lefts), self.prepared.shape[-2:], strict=True)
             )
             other = pixels.to(self.prepared)
@@ -209,6 +211,15 @@ class Incremental:
             source = windows[number, :, max(-top, 0) :, max(-left, 0) :]
             target.copy_(source[:, : target.shape[-2], : target.shape[-1]])
         return Patch(values, rows, columns)
+
+    def _views(self, low: Any, size: int, length: int) -> Views:
+        """Those of a square along one axis; kept, as they hold all that was found out about the layers behind."""
+        key = (low.tobytes(), size, length)
+        if key not in self._axes:
+            while len(self._axes) >= AXES:
+                self._axes.pop(next(iter(self._axes)))
+            self._axes[key] = Views.of(low, low + size, length)
+        return self._axes[key]
 
     def _in_full(self, pictures: torch.Tensor) -> dict[str, State | None]:
         """By full forwards of (N, 1, C, H, W); each alone, as a network that branches would look at all of a batch."""
