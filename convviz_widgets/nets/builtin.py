@@ -11,12 +11,17 @@ from safetensors.torch import load_file
 from torch import nn
 
 from convviz_widgets.core.errors import MissingFile, unknown_name
-from convviz_widgets.nets.mini import MiniNet
+from convviz_widgets.nets.mini import MiniAlexNet, MiniNet
 from convviz_widgets.nets.residual import MiniResidual
 from convviz_widgets.nets.zfnet import ZFNet
 
 FOLDER = Path(__file__).parent / "weights"
-ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {"mini": MiniNet, "mini-residual": MiniResidual, "zfnet": ZFNet}
+ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {
+    "mini": MiniNet,
+    "mini-alexnet": MiniAlexNet,
+    "mini-residual": MiniResidual,
+    "zfnet": ZFNet,
+}
 _WITHOUT_WEIGHTS: dict[str, Any] = {
     "zfnet": {"size": 224, "channels": 3, "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "classes": 1000}
 }
@@ -78,9 +83,10 @@ def build(name: str, *, pretrained: bool = True) -> Builtin:
     if pretrained:
         file = FOLDER / f"{name}.safetensors"
         if not file.exists():
+            trained = ", ".join(repr(each) for each in ARCHITECTURES if each not in _WITHOUT_WEIGHTS)
             raise MissingFile(
                 f"{name!r} ships without trained weights. Lens.load({name!r}, weights=None) opens it with random ones; "
-                "trained ones ship for 'mini' and 'mini-residual'."
+                f"trained ones ship for {trained}."
             )
         state: dict[str, torch.Tensor] = load_file(file)
         module.load_state_dict({key: each.float() if each.is_floating_point() else each for key, each in state.items()})

@@ -11,11 +11,11 @@ import convviz_widgets as cv
 from convviz_widgets.core.errors import MissingFile, UnknownName
 from convviz_widgets.data.mini_broden import MiniBroden
 from convviz_widgets.nets import builtin
-from convviz_widgets.nets.mini import MiniNet
+from convviz_widgets.nets.mini import MiniAlexNet, MiniNet
 from convviz_widgets.nets.train import HELD_OUT_SEED, accuracy, main
 from convviz_widgets.nets.zfnet import ZFNet
 
-SHIPPED = ("mini", "mini-residual")
+SHIPPED = ("mini", "mini-alexnet", "mini-residual")
 
 
 def test_zfnet_has_the_papers_maps() -> None:
@@ -38,6 +38,17 @@ def test_parameter_counts_follow_the_formula() -> None:
     assert sum(each.numel() for each in MiniNet(14, batch_norm=True).parameters()) == with_norm
 
 
+def test_the_two_first_layers_differ_and_nothing_after_them() -> None:
+    ours, theirs = (dict(net(14).named_children()) for net in (MiniNet, MiniAlexNet))
+    assert (theirs["conv1"].kernel_size, theirs["conv1"].stride) == ((11, 11), (4, 4))
+    assert list(ours) == list(theirs)
+    assert [name for name in ours if repr(ours[name]) != repr(theirs[name])] == ["conv1", "pool1"]
+    lenses = [cv.Lens(net(14), input_size=96) for net in (MiniNet, MiniAlexNet)]
+    shapes = [[layer.shape for layer in lens.layers.values()] for lens in lenses]
+    assert shapes[0][2:] == shapes[1][2:]
+    assert [shape[0][1:] for shape in shapes] == [(48, 48), (24, 24)]
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_shipped_weights_are_as_good_as_recorded(name: str) -> None:
     card = builtin.card(name)
@@ -52,7 +63,7 @@ def test_the_shipped_weights_are_as_good_as_recorded(name: str) -> None:
 
 
 def test_the_weights_are_small() -> None:
-    assert sum(path.stat().st_size for path in builtin.FOLDER.iterdir()) < 6_000_000
+    assert sum(path.stat().st_size for path in builtin.FOLDER.iterdir()) < 7_000_000
 
 
 def test_wrong_names_and_missing_weights_are_told() -> None:
