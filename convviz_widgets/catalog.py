@@ -140,6 +140,14 @@ ROWS: tuple[Row, ...] = (
         "02_deconvnet.ipynb",
     ),
     Row(
+        "compare_first_layers",
+        "convviz_widgets.methods.deconvnet.first_layers:compare_first_layers",
+        "technique",
+        "Whether smaller first filters with a smaller stride cover what larger ones miss",
+        "Zeiler & Fergus 2013, section 4.1",
+        "02_deconvnet.ipynb",
+    ),
+    Row(
         "saliency",
         "convviz_widgets.methods.saliency.saliency:saliency",
         "technique",

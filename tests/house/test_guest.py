@@ -203,6 +203,7 @@ USES: dict[str, Work] = {
     "deconvnet": lambda lens, photos: cv.deconvnet.steps(lens, photos[3], strongest(lens, photos[3]), rule="guided"),
     "top_projections": lambda lens, photos: cv.top_projections.steps(lens, photos, "conv2", k=2),
     "diagnose": lambda lens, photos: cv.diagnose.steps(lens, images=photos),
+    "compare_first_layers": lambda lens, photos: cv.compare_first_layers.steps(lens, lens, photos),
     "saliency": lambda lens, photos: cv.saliency.steps(lens, photos[3], variant="smoothgrad", samples=20),
     "randomization_check": lambda lens, photos: cv.randomization_check.steps(lens, photos[3]),
     "deletion_insertion": lambda lens, photos: cv.deletion_insertion.steps(lens, photos[3], steps=20),

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from convviz_widgets.core.errors import BadValue
+from convviz_widgets.data.mini_broden import MiniBroden
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.deconvnet.first_layers import FirstLayers, compare_first_layers
 
@@ -73,6 +74,17 @@ def test_filters_that_are_never_active_need_pictures() -> None:
     found = compare_first_layers(quiet, other, images)
     assert found.dead[0] == 1
     assert found.pictures == 1
+
+
+def test_of_the_shipped_pair_only_the_aliasing_shows() -> None:
+    """As it was measured on the two networks trained alike: their middle frequencies are the same, and none is dead."""
+    larger, smaller = (Lens.load(name, device="cpu") for name in ("mini-alexnet", "mini"))
+    found = compare_first_layers(larger, smaller, MiniBroden(32, 3))
+    assert found.names == ("mini-alexnet (11 x 11, stride 4)", "mini (7 x 7, stride 2)")
+    assert found.shown == {"more middle frequencies": "no", "less aliasing": "yes", "fewer dead filters": "no"}
+    assert np.allclose(found.bands[:, 1], (0.30, 0.315), atol=0.02)
+    assert np.allclose(found.aliased, (0.82, 0.66), atol=0.02)
+    assert found.dead.tolist() == [0, 0]
 
 
 def test_it_is_kept_and_drawn(tmp_path: Path) -> None:
