@@ -12,8 +12,7 @@ from convviz_widgets.tally.protocol import State
 
 MANTISSA_BITS = 9
 SHIFT = 23 - MANTISSA_BITS
-SIZES = 2 ** (31 - SHIFT)  # buckets of either sign; only the octaves that occur take memory
-OCTAVE = 2**MANTISSA_BITS
+OCTAVE = 2**MANTISSA_BITS  # buckets of one exponent; only the octaves that occur take memory
 Counts = npt.NDArray[np.int64]
 Places = npt.NDArray[np.int32]
 
@@ -104,6 +103,8 @@ class Quantile:
             self._counts = torch.zeros(units, 1 + 2 * self._width, dtype=torch.int64, device=device)
         if len(self._counts) != units:
             raise BadValue(f"Counts of {len(self._counts)} units and of {units} units do not belong to the same layer.")
+        if device is not None:
+            self._counts = self._counts.to(device)  # what was restored lies on the CPU
         return self._counts
 
     def _reach(self, low: int, high: int) -> None:
