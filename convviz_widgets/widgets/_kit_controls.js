@@ -75,6 +75,19 @@ function one_under_way(send, answered) {
   return { wish, settle, busy: () => under_way > 0 };
 }
 
+/** Buttons of which one is chosen; arrow keys go through them. @param {string} label @param {[string, string, string][]} choices value, text and title @param {(value: string) => void} choose @param {AbortSignal} signal */
+function choice_row(label, choices, choose, signal) {
+  const name = fresh_id("choice");
+  const inputs = choices.map(([value, text, title]) => {
+    const input = element("input", { type: "radio", name, value, ...KEYED });
+    input.addEventListener("change", () => choose(value), { signal });
+    return { input, node: element("label", { title }, input, element("span", {}, text)) };
+  });
+  const node = element("span", { class: "cv-segments", role: "radiogroup", "aria-label": label }, ...inputs.map((each) => each.node));
+  const show = (/** @type {string} */ value) => inputs.forEach(({ input }) => (input.checked = input.value === value));
+  return { node, show };
+}
+
 /** Where a knob's value stands on its slider, and back. @param {any} knob */
 function scale_of(knob) {
   const { low, high, whole } = knob;

@@ -120,6 +120,23 @@ function photos_part(model, look, signal) {
   return { node, upload };
 }
 
+/** The photo as a bitmap, loaded anew when it changes. @param {Model} model @param {() => void} loaded @param {AbortSignal} signal */
+function photo_bitmap(model, loaded, signal) {
+  /** @type {{now: ImageBitmap | null}} */
+  const held = { now: null };
+  const load = async () => {
+    const data = model.get("photo");
+    if (!data.png) return;
+    const bitmap = await createImageBitmap(new Blob([as_bytes(data.png)], { type: "image/png" }));
+    if (signal.aborted || model.get("photo") !== data) return;
+    held.now = bitmap;
+    loaded();
+  };
+  on_change(model, ["photo"], load, signal);
+  load();
+  return held;
+}
+
 /**
  * Takes a photo that is dropped anywhere on a widget.
  * @param {HTMLElement} root @param {(file: File | undefined) => void} upload @param {AbortSignal} signal

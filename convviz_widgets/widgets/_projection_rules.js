@@ -34,19 +34,6 @@ function paint_signal(canvas, signal, full, square = false) {
   context.drawImage(own, 0, 0, width * zoom, height * zoom);
 }
 
-/** Buttons of which one is chosen; arrow keys go through them. @param {string} label @param {[string, string, string][]} choices value, text and title @param {(value: string) => void} choose @param {AbortSignal} signal */
-function choice_row(label, choices, choose, signal) {
-  const name = fresh_id("choice");
-  const inputs = choices.map(([value, text, title]) => {
-    const input = element("input", { type: "radio", name, value, ...KEYED });
-    input.addEventListener("change", () => choose(value), { signal });
-    return { input, node: element("label", { title }, input, element("span", {}, text)) };
-  });
-  const node = element("span", { class: "cv-segments", role: "radiogroup", "aria-label": label }, ...inputs.map((each) => each.node));
-  const show = (/** @type {string} */ value) => inputs.forEach(({ input }) => (input.checked = input.value === value));
-  return { node, show };
-}
-
 /** How strongly signals are shown, and whether all by one scale. @param {AbortSignal} signal @param {() => void} changed */
 function strength_part(signal, changed) {
   const range = element("input", { type: "range", min: -30, max: 60, step: 1, value: 0, "aria-label": "Strength of the signal shown", title: "Contrast: double click for the usual one", ...KEYED });

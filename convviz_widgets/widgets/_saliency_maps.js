@@ -12,23 +12,6 @@ const VARIANT_TEXT = {
 /** Those that are in the same unit: score per pixel value. */
 const SLOPES = ["gradient", "smoothgrad", "guided", "deconvnet"];
 
-/** The photo as a bitmap, loaded anew when it changes. @param {Model} model @param {() => void} loaded @param {AbortSignal} signal */
-function photo_bitmap(model, loaded, signal) {
-  /** @type {{now: ImageBitmap | null}} */
-  const held = { now: null };
-  const load = async () => {
-    const data = model.get("photo");
-    if (!data.png) return;
-    const bitmap = await createImageBitmap(new Blob([as_bytes(data.png)], { type: "image/png" }));
-    if (signal.aborted || model.get("photo") !== data) return;
-    held.now = bitmap;
-    loaded();
-  };
-  on_change(model, ["photo"], load, signal);
-  load();
-  return held;
-}
-
 /** Levels (0-255) of a map's 256 codes. @param {number} high @param {number} full the value of the brightest colour */
 function map_levels(high, full) {
   return Uint8ClampedArray.from({ length: 256 }, (_, code) => (full > 0 ? (255 * high * (code / 255) ** 2) / full : 0));

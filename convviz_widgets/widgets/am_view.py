@@ -32,7 +32,7 @@ def view_of(shown: Shown, number: int, progress: Progress | None, *, generator: 
     """
     trace, joints = shortened(shown.trace, shown.joints)
     running = progress is not None
-    images = _smaller(shown.images) if running else shown.images
+    images = smaller(shown.images) if running else shown.images
     return {
         "number": number,
         "step": shown.legs[-1][1] if progress is None else progress.index,
@@ -123,6 +123,17 @@ def captions_of(shown: Shown) -> list[str]:
     return [text if np.isnan(value) else f"{text}  {value:.3g}" for text, value in pairs]
 
 
+def smaller(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Pictures (N, H, W, 3) shrunk by whole pixels until they all have about `PREVIEW_PIXELS`."""
+    count, height, width = images.shape[:3]
+    step = min(height, width, round((count * height * width / PREVIEW_PIXELS) ** 0.5))
+    if step < 2:
+        return images
+    height, width = height // step, width // step
+    cut = images[:, : height * step, : width * step].reshape(count, height, step, width, step, 3)
+    return np.asarray(cut.mean((2, 4)).round(), dtype=np.uint8)
+
+
 def _or_none(activations: npt.NDArray[np.float32]) -> list[float | None]:
     return [float(value) if np.isfinite(value) else None for value in activations]
 
@@ -133,17 +144,6 @@ def _sized(picture: Bytes, like: Bytes) -> Bytes:
         return picture
     height, width = like.shape[:2]
     return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
-
-
-def _smaller(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Pictures (N, H, W, 3) shrunk by whole pixels until they all have about `PREVIEW_PIXELS`."""
-    count, height, width = images.shape[:3]
-    step = min(height, width, round((count * height * width / PREVIEW_PIXELS) ** 0.5))
-    if step < 2:
-        return images
-    height, width = height // step, width // step
-    cut = images[:, : height * step, : width * step].reshape(count, height, step, width, step, 3)
-    return np.asarray(cut.mean((2, 4)).round(), dtype=np.uint8)
 
 
 def _enlarged(picture: Bytes, side: int) -> Bytes:
