@@ -1,0 +1,97 @@
+// The inversion panel: photo, how pictures are told, the filmstrip of layers, one enlarged. One gesture sends one message.
+
+/** @param {{model: Model, el: HTMLElement}} view */
+function render({ model, el }) {
+  const ended = new AbortController();
+  const { signal } = ended;
+  const root = element("div", { class: "cv cv-viewer cv-inversion", role: "group", "aria-label": `Inversion panel of ${model.get("network").name}` });
+  const gate = one_under_way((wish, number) => model.send({ kind: "look", ask: number, ...wish }), (number) => {
+    const { run, view } = { run: model.get("run"), view: model.get("view") };
+    // A descent has answered once its first picture is here: so no newer one is asked for before.
+    return model.get("answered") >= number && (run.state !== "running" || (view.number === run.number && view.step > 0));
+  });
+  const busy = () => (root.dataset.busy = String(gate.busy() || (!model.get("view").tiles && !model.get("problem").text && model.get("names").length > 0)));
+  /** @param {any} wish */
+  const look = (wish) => {
+    gate.wish(wish);
+    busy();
+  };
+  /** @param {string} layer */
+  const focus = (layer) => {
+    if (layer === held.focus()?.layer) return;
+    held.asked = layer;
+    draw();
+    look({ layer });
+  };
+  const draw = () => {
+    strip.draw();
+    enlarged.draw();
+    errors.draw();
+  };
+  const held = tile_store(model, () => draw(), signal);
+  const photos = photos_part(model, look, signal);
+  const tools = inversion_tools(model, { wish: look, busy: gate.busy }, signal);
+  const strip = strip_part(model, held, focus, look, signal);
+  const enlarged = focus_part(model, held, draw, signal);
+  const errors = errors_part(model, held, focus, signal);
+  root.append(problem_box(model, signal), photos.node, tools.node, run_part(model, signal).node, strip.node,
+    element("div", { class: "cv-inversion-below" }, enlarged.node, errors.node));
+  on_change(model, ["answered", "view", "run", "problem"], () => {
+    const before = gate.busy();
+    gate.settle();
+    if (before && !gate.busy()) {
+      tools.show();
+      held.asked = "";
+    }
+    busy();
+  }, signal);
+  on_change(model, ["unit"], draw, signal);
+  busy();
+  draw();
+  take_drops(root, photos.upload, signal);
+  el.append(root);
+  return () => ended.abort();
+}
+
+/** Stop, restart, what to take away, and how far the descent is. @param {Model} model @param {AbortSignal} signal */
+function run_part(model, signal) {
+  const stop = tool_button("Stop", "stop", () => model.send({ kind: "stop" }), signal, { title: "End the descent and keep the pictures" });
+  const again = tool_button("Restart", "again", () => model.send({ kind: "restart" }), signal, { title: "Tell every picture anew" });
+  const copy = tool_button("Copy as code", "copy", async () => {
+    const done = await copy_text(model.get("view").code ?? "");
+    copy.node.dataset.done = String(done);
+    copy.show(done ? "Copied" : "Not copied", "copy");
+    setTimeout(() => {
+      copy.show("Copy as code", "copy");
+      copy.node.dataset.done = "false";
+    }, 1500);
+  }, signal);
+  const save = tool_button("PNG", "save", () => model.send({ kind: "file" }), signal, { title: "Save the filmstrip as a picture, with what made it inside" });
+  const counter = element("span", { class: "cv-counter cv-numbers" });
+  const bar = element("progress", { max: 1, value: 0, "aria-label": "Steps done" });
+  const told = element("p", { class: "cv-hidden-text", role: "status", "aria-live": "polite" });
+  const node = element("div", { class: "cv-inversion-run" }, element("div", { class: "cv-run", role: "toolbar", "aria-label": "Run" }, stop.node, again.node, copy.node, save.node, counter), bar, told);
+  const show = () => {
+    const { run, view } = { run: model.get("run"), view: model.get("view") };
+    const running = run.state === "running";
+    node.dataset.state = run.state;
+    stop.node.disabled = !running;
+    for (const each of [again, copy, save]) each.node.disabled = !view.tiles;
+    const left = running && view.left && view.step > 4 ? ` · ${view.left < 90 ? `${Math.ceil(view.left)} s` : `${Math.round(view.left / 60)} min`} left` : "";
+    const words = /** @type {Record<string, string>} */ ({ idle: "", done: "done", stopped: "stopped", error: "failed" })[run.state] ?? "";
+    counter.textContent = !running ? words : view.total ? `step ${view.step}/${view.total} · error ${short_number(Number((view.error ?? 0).toPrecision(2)))}${left}` : "starting…";
+    bar.value = running && view.total ? view.step / view.total : 0;
+    bar.style.visibility = running ? "visible" : "hidden";
+    const spoken = running ? "running" : words;
+    if (told.textContent !== spoken) told.textContent = spoken;
+  };
+  /** @param {any} message @param {DataView[]} buffers */
+  const receive = (message, buffers) => message?.kind === "file" && hand_over(message.name, message.type, buffers[0]);
+  model.on("msg:custom", receive);
+  signal.addEventListener("abort", () => model.off("msg:custom", receive));
+  on_change(model, ["run", "view"], show, signal);
+  show();
+  return { node };
+}
+
+export default { render };
