@@ -100,10 +100,10 @@ class InversionPanel(Viewer):
     ) -> None:
         self._run: _Run | None = None
         self._showing = Share(SHARE_SHOWING)
-        self.decoders = by_layer(lens, decoders)
-        """The decoders that were handed over, by layer."""
         given = {name: traits.pop(name) for name in inversion_choice.ASKED if name in traits}
         super().__init__(lens, images, **traits)
+        self.decoders = by_layer(lens, decoders)
+        """The decoders that were handed over, by layer."""
         first = Choice(self.image, inversion_choice.spread_layers(lens))
         if layers is not None:
             first = replace(first, layers=inversion_choice.checked_layers(lens, layers))
