@@ -76,8 +76,8 @@ function layer_names(names, chosen, x, width, height) {
   const centre = (/** @type {number} */ place) => Math.min(width - half(place), Math.max(half(place), x(place)));
   /** @type {number[]} */
   const kept = chosen < 0 ? [] : [chosen];
-  for (const place of [0, names.length - 1, ...names.keys()]) {
-    if (place >= 0 && !kept.includes(place) && kept.every((other) => Math.abs(centre(other) - centre(place)) > half(other) + half(place) + 6)) kept.push(place);
+  for (const place of [...names.keys()].slice(-1).concat([...names.keys()])) {
+    if (!kept.includes(place) && kept.every((other) => Math.abs(centre(other) - centre(place)) > half(other) + half(place) + 6)) kept.push(place);
   }
   return kept.map((place) => svg("text", { class: `cv-axis${place === chosen ? " cv-chosen" : ""}`, x: centre(place), y: height - 6, "text-anchor": "middle" }, names[place]));
 }

@@ -66,7 +66,8 @@ function focus_part(model, held, reseeded, signal) {
     held.seed = Math.min(held.seed, Math.max(0, count - 1));
     const bitmap = tile.bitmaps[held.seed];
     told_at.strong.textContent = tile.layer;
-    told_at.what.textContent = tile.kind === "decoder" ? "told by its decoder" : "told by descent";
+    photo_at.what.textContent = "as the network sees it";
+    told_at.what.textContent = !bitmap ? "not told" : tile.kind === "decoder" ? "told by its decoder" : "told by descent";
     note.textContent = tile.note;
     note.hidden = !tile.note;
     for (const each of [told_at, differ_at]) each.canvas.style.visibility = bitmap ? "visible" : "hidden";
@@ -78,7 +79,7 @@ function focus_part(model, held, reseeded, signal) {
     const shown = mode === "seeds" && !several ? "absolute" : mode;
     modes.show(shown);
     if (!bitmap || !photo.now) {
-      told_at.told.textContent = differ_at.told.textContent = "";
+      told_at.told.textContent = differ_at.told.textContent = differ_at.what.textContent = "";
       return;
     }
     draw_whole(told_at.canvas, bitmap, told_at.node.clientWidth);
@@ -107,7 +108,7 @@ function focus_part(model, held, reseeded, signal) {
         }
         image.data[at + 3] = 255;
       }
-      text = `told less photo, mean ${short_number(Number((sum / (ours.length * 0.75) / 255).toPrecision(2)))}; full colour at ± ${short_number(Number((1 / strength).toPrecision(2)))}`;
+      text = `mean ${short_number(Number((sum / (ours.length * 0.75) / 255).toPrecision(2)))}; full colour at ± ${short_number(Number((1 / strength).toPrecision(2)))}`;
     } else {
       const values = shown === "seeds" ? spread_over(tile.bitmaps.map((/** @type {ImageBitmap} */ each) => numbers_of(each, width, height)))
         : Float32Array.from({ length: width * height }, (_, at) => (Math.abs(ours[4 * at] - theirs[4 * at]) + Math.abs(ours[4 * at + 1] - theirs[4 * at + 1]) + Math.abs(ours[4 * at + 2] - theirs[4 * at + 2])) / 765);
@@ -116,7 +117,7 @@ function focus_part(model, held, reseeded, signal) {
       text = `mean ${mean_of(Array.from(values)).toFixed(3)}, largest ${values.reduce((a, b) => Math.max(a, b), 0).toFixed(3)}; full colour at ${short_number(Number((1 / strength).toPrecision(2)))}`;
     }
     draw_whole(differ_at.canvas, canvas_of(image), differ_at.node.clientWidth);
-    differ_at.what.textContent = DIFFERENCES.find(([name]) => name === shown)?.[2] ?? "";
+    differ_at.what.textContent = { signed: "told less photo", absolute: "mean over colours", seeds: "spread over seeds" }[shown] ?? "";
     differ_at.told.textContent = text;
     set_attributes(differ_at.canvas, { "aria-label": `Difference, ${shown}: ${text}`, "data-mode": shown });
   };

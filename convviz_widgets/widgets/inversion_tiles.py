@@ -123,7 +123,7 @@ class Tiles:
         for place, layer in enumerate(missing):
             decoder = self._decoder(layer)
             if decoder is None:
-                note = f"No decoder for this layer. Train one: train_decoder(lens, {layer!r}, images)"
+                note = f"No decoder for this layer. Train one: cv.train_decoder(lens, {layer!r}, images)"
                 self._keep(choice, self._empty(choice, layer, note))
                 continue
             try:
