@@ -77,7 +77,7 @@ def test_the_code_makes_the_same(panel: InversionPanel, lens: Any) -> None:
     panel._receive(panel, {"kind": "look", "perturbation": "dropout", "seeds": 2, "knobs": {"jitter": 1}}, [])
     code = settled(panel).view["code"]
     assert "perturbation='dropout:0.5'" in code
-    again = eval(code, {"cv": type("cv", (), {"invert": invert}), "lens": lens, "image": PIXELS[0]})  # noqa: S307
+    again = eval(code, {"cv": type("cv", (), {"invert": invert}), "lens": lens, "image": PIXELS[0]})
     for place, layer in enumerate(LAYERS):
         for seed in (0, 1):
             assert np.array_equal(shown(panel, layer, seed), np.rint(again.images[2 * place + seed] * 255))
@@ -198,7 +198,9 @@ def test_a_layer_that_cannot_be_told_is_noted_beside_the_others() -> None:
             return x * 0
 
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), Dead())
-    panel = InversionPanel(cv.Lens(net, input_size=9), [np.full((9, 9, 3), 90, np.uint8)], layers=["0", "2"], knobs=STEPS)
+    panel = InversionPanel(
+        cv.Lens(net, input_size=9), [np.full((9, 9, 3), 90, np.uint8)], layers=["0", "2"], knobs=STEPS
+    )
     told = {each["layer"]: each for each in settled(panel).view["tiles"]}
     assert "nothing but zeros" in told["2"]["note"]
     assert told["2"]["images"] == []
@@ -226,13 +228,12 @@ def test_stop_keeps_the_pictures_and_their_code_makes_them(panel: InversionPanel
     assert tile.note == "stopped by hand"
     assert len(tile.losses) == 1
     *_, last = (
-        step
-        for step, _ in zip(invert.steps(lens, PIXELS[0], LAYERS, steps=4000), range(tile.steps), strict=False)
+        step for step, _ in zip(invert.steps(lens, PIXELS[0], LAYERS, steps=4000), range(tile.steps), strict=False)
     )
     assert np.array_equal(tile.images[0], last.preview[1])
     assert f", {tile.steps})" in panel.view["code"]
     found: dict[str, Any] = {"cv": type("cv", (), {"invert": invert}), "lens": lens, "image": PIXELS[0]}
-    exec(panel.view["code"], found)  # noqa: S102
+    exec(panel.view["code"], found)
     assert np.array_equal(found["last"].preview, last.preview)
 
 
