@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from convviz_widgets.core.errors import BadType, BadValue, unknown_name
+from convviz_widgets.core.errors import BadValue, unknown_name
+from convviz_widgets.core.knob import Knob, set_to, whole
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.inversion.perturb import KINDS as PERTURBATIONS
 from convviz_widgets.methods.inversion.perturb import Perturbation
-from convviz_widgets.methods.inversion.settings import KNOBS, RECIPES, checked
+from convviz_widgets.methods.inversion.settings import KNOBS, RECIPES
 from convviz_widgets.widgets import picking
 
 FIRST_LAYERS = 6  # tiles to begin with
@@ -132,8 +133,8 @@ class Choice:
             recipe=recipe,
             turned={**self.turned, recipe: checked_knobs(recipe, knobs)},
             perturbation=checked_perturbation(message.get("perturbation", self.perturbation)),
-            seed=_whole("seed", message.get("seed", self.seed), 0, 2**32),
-            seeds=_whole("seeds", message.get("seeds", self.seeds), 1, MOST_SEEDS),
+            seed=whole("seed", message.get("seed", self.seed), 0, 2**32),
+            seeds=whole("seeds", message.get("seeds", self.seeds), 1, MOST_SEEDS),
         )
         if "layers" in message:
             choice = replace(choice, layers=checked_layers(lens, message["layers"]), guest="")
@@ -198,7 +199,7 @@ def checked_knobs(recipe: str, values: Mapping[str, Any]) -> dict[str, float]:
     for name in values:
         if name not in base:
             raise unknown_name(f"knob of {recipe!r}", name, base)
-    given = {name: checked(name, values[name]) for name in KNOBS if values.get(name) is not None}
+    given = {name: set_to(name, values[name], KNOBS) for name in KNOBS if values.get(name) is not None}
     return {name: value for name, value in given.items() if value != base[name]}
 
 
@@ -218,12 +219,12 @@ def outline() -> dict[str, Any]:
             {"name": each.name, "summary": each.summary, "source": each.source, "knobs": each.knobs}
             for each in RECIPES.values()
         ],
-        "knobs": [_knob(name, knob, whole=kind is int) for name, (kind, knob) in KNOBS.items()],
+        "knobs": [_knob(name, knob, counts=kind is int) for name, (kind, knob) in KNOBS.items()],
         "perturbations": [
             {
                 "name": each.name,
                 "summary": each.summary,
-                "knob": each.knob and _knob("strength", each.knob, whole=each.whole),
+                "knob": each.knob and _knob("strength", each.knob, counts=each.whole),
                 "default": each.default,
             }
             for each in PERTURBATIONS.values()
@@ -232,14 +233,6 @@ def outline() -> dict[str, Any]:
     }
 
 
-def _knob(name: str, knob: Any, *, whole: bool) -> dict[str, Any]:
+def _knob(name: str, knob: Knob, *, counts: bool) -> dict[str, Any]:
     told = {key: getattr(knob, key) for key in ("low", "high", "scale", "unit", "help")}
-    return {"name": name, **told, "whole": whole}
-
-
-def _whole(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise BadType(f"{name}={value!r} cannot be used. Accepted: a whole number from {low} to {high}.")
-    if not low <= value <= high:
-        raise BadValue(f"{name}={value!r} is out of range. Accepted: {low} to {high}.")
-    return value
+    return {"name": name, **told, "whole": counts}

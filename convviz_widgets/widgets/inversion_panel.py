@@ -61,8 +61,8 @@ class InversionPanel(Viewer):
         UnknownName, BadValue, BadType: a layer, unit, picture, decoder or setting that does not exist.
 
     Source:
-        Mahendran & Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them", section 3; Dosovitskiy &
-        Brox 2016, "Inverting Visual Representations with Convolutional Networks", sections 3 to 5.
+        Mahendran & Vedaldi 2015, "Understanding Deep Image Representations by Inverting Them", section 2; Dosovitskiy &
+        Brox 2016, "Inverting Visual Representations with Convolutional Networks".
     """
 
     _esm = joined(

@@ -176,6 +176,19 @@ def test_a_decoder_tells_at_once(lens: Any, decoder: Decoder) -> None:
     panel.close()
 
 
+def test_the_decoders_that_ship_are_used(lens: Any, decoder: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def shipped(_: Any, layer: str) -> Decoder:
+        if layer != "1":
+            raise UnknownName(layer)
+        return decoder
+
+    monkeypatch.setattr(Decoder, "shipped", shipped)
+    panel = settled(InversionPanel(lens, list(PIXELS), layers=LAYERS, recipe="decoder"))
+    assert [len(each["images"]) for each in panel.view["tiles"]] == [1, 0, 0]
+    assert panel.view["code"] == "cv.invert(lens, image, layer='1', recipe='decoder', seed=0)"
+    panel.close()
+
+
 def test_each_recipe_keeps_its_knobs(panel: InversionPanel) -> None:
     panel.recipe = "decoder"
     assert settled(panel).knobs == {}
