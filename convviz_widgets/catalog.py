@@ -355,6 +355,14 @@ ROWS: tuple[Row, ...] = (
         "after Zhou 2015, section 3.1",
         "04_occlusion.ipynb",
     ),
+    Row(
+        "InversionPanel",
+        "convviz_widgets.widgets.inversion_panel:InversionPanel",
+        "widget",
+        "A photo told again from each layer of a filmstrip, live, with its answers whole or perturbed",
+        "after Mahendran & Vedaldi 2015; Dosovitskiy & Brox 2016",
+        "05_inversion.ipynb",
+    ),
     Row("link", "convviz_widgets.widgets.link:link", "tool", "Ties the shared traits of several widgets"),
     Row(
         "ConvvizError", "convviz_widgets.core.errors:ConvvizError", "error", "The root of every error raised on purpose"

@@ -151,6 +151,20 @@ def paint(lens: Any, photos: Photos) -> None:
     watch(brush)
 
 
+def tell_in_a_panel(lens: Any, photos: Photos) -> None:
+    """By descent, disturbed and from two seeds, then by decoders; closed in the midst of a long descent."""
+    images, layers = [photos[index] for index in range(4)], ["conv1", "conv2"]
+    panel = cv.InversionPanel(lens, images, layers=layers, knobs={"steps": 3}, perturbation="dropout", seeds=2)
+    panel.wait(60)
+    panel.recipe, panel.unit = "decoder", "conv1:2"
+    panel.wait(60)
+    panel.recipe = "fourier"
+    panel.knobs = {"steps": 4000}
+    panel._looking.wait(60)  # type: ignore[union-attr]
+    panel.close()
+    panel._worker.wait(60)
+
+
 def weigh(lens: Any, photos: Photos) -> Generator[Any, None, Any]:
     decoder = cv.train_decoder(lens, "conv2", photos.pixels, epochs=1, widths=(8,))
     several = (photos[index] for index in range(4))
@@ -241,6 +255,7 @@ USES: dict[str, Work] = {
     "ProjectionViewer": calls(project_in_a_viewer),
     "SaliencyViewer": calls(map_in_a_viewer),
     "OcclusionBrush": calls(paint),
+    "InversionPanel": calls(tell_in_a_panel),
     "LayerPicker": calls(pick),
     "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }
