@@ -50,7 +50,7 @@ function focus_part(model, held, reseeded, signal) {
   const note = element("p", { class: "cv-note", hidden: true });
   const node = element("section", { class: "cv-focus", "aria-label": "The layer looked at" },
     element("div", { class: "cv-row" }, photo_at.node, told_at.node, differ_at.node),
-    note, seeds, element("div", { class: "cv-tools" }, modes.node, element("label", { class: "cv-strength" }, "strength ", gain, factor)));
+    note, element("div", { class: "cv-tools" }, modes.node, element("label", { class: "cv-strength" }, "strength ", gain, factor)));
   told_at.node.append(seeds);
   const times = () => 2 ** (Number(gain.value) / 10);
 

@@ -229,7 +229,6 @@ def outline() -> dict[str, Any]:
             }
             for each in PERTURBATIONS.values()
         ],
-        "most_seeds": MOST_SEEDS,
     }
 
 

@@ -33,9 +33,14 @@ class _Run:
     ending: str = ""
 
     @property
+    def over(self) -> bool:
+        """Whether it has ended, also by an interrupt of the kernel."""
+        return bool(self.ending) or (self.job is not None and self.job.ended)
+
+    @property
     def told(self) -> dict[str, Any]:
         """The same as a trait."""
-        return {"state": self.ending or "running", "number": self.number}
+        return {"state": self.ending or ("idle" if self.over else "running"), "number": self.number}
 
 
 class InversionPanel(Viewer):
@@ -133,6 +138,8 @@ class InversionPanel(Viewer):
         """Ends the descent after the step under way; its pictures stay."""
         if self._run is not None:
             self._run.halt.set()
+            if self._run.over:
+                self.write(run=self._run.told)
 
     def restart(self) -> None:
         """Tells every picture of the filmstrip anew."""
@@ -212,7 +219,7 @@ class InversionPanel(Viewer):
     def _planned(self, choice: Choice) -> _Run | None:
         """The run that a choice needs: the present one where it makes the same, a new one where layers are missing."""
         run = self._run
-        if run is not None and run.choice.key == choice.key and (not run.ending or not self._tiles.missing(choice)):
+        if run is not None and run.choice.key == choice.key and (not run.over or not self._tiles.missing(choice)):
             return run
         self._worker.cancel((id(self), "run"))
         self._tiles.underway = None
@@ -223,7 +230,7 @@ class InversionPanel(Viewer):
     def _seen(self) -> None:
         """Begins the descent of what is missing."""
         run = self._run
-        if run is None or run.job is not None or run.ending:
+        if run is None or run.job is not None:
             return
         missing = self._tiles.missing(run.choice)
         image = self.album[run.choice.image]

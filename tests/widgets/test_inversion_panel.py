@@ -279,6 +279,27 @@ def test_a_newer_wish_ends_the_descent_under_way(panel: InversionPanel) -> None:
     assert "steps=3" in panel.view["code"]
 
 
+def test_after_an_interrupt_a_gesture_begins_anew(panel: InversionPanel) -> None:
+    panel.knobs = {"steps": 4000}
+    assert panel._looking is not None
+    assert panel._looking.wait(20)
+    panel._worker.cancel_all()
+    assert panel._worker.wait(20)
+    panel.stop()
+    assert panel.run["state"] == "idle"
+    panel.knobs = {"steps": 3}
+    assert settled(panel).run["state"] == "done"
+    panel.knobs = {"steps": 4000}
+    assert panel._looking.wait(20)
+    panel._worker.cancel_all()
+    assert panel._worker.wait(20)
+    panel._receive(panel, {"kind": "look", "layer": "3"}, [])
+    assert panel._looking.wait(20)
+    assert panel.run["state"] == "running"
+    panel.stop()
+    assert settled(panel).run["state"] == "stopped"
+
+
 def test_errors_are_shown_inside_and_count_as_answers(panel: InversionPanel) -> None:
     wire, view = Wire(panel), panel.view
     wishes: list[dict[str, Any]] = [
