@@ -14,7 +14,6 @@ from tests.browser.lab import Lab
 
 OPEN = """
 import convviz_widgets as cv
-from convviz_widgets.methods.inversion.train_decoder import train_decoder
 from convviz_widgets.widgets.inversion_panel import InversionPanel
 lens = cv.Lens.load("mini", device="cpu")
 made = cv.MiniBroden(count=6, seed=1)
@@ -217,15 +216,16 @@ def test_seeds_decoders_and_lines(panel: Locator, lab: Lab) -> None:
     panel.get_by_role("radio", name="Seed 2").check(force=True)
     lab.page.wait_for_timeout(200)
     assert part(panel, "told").evaluate(PIXELS) != before
-    lab.kernel("panel._tiles._given['relu3'] = train_decoder(lens, 'relu3', images, epochs=1, progress=False)")
     panel.get_by_text("by decoder", exact=True).click()
     expect(tile(panel, "relu3")).to_have_attribute("data-state", "done", timeout=20_000)
     expect(panel.get_by_label("several seeds")).to_be_hidden()
     expect(panel.locator(".cv-legend-lines li")).to_have_text(
         ["decoder", "mahendran, steps 6, 4 seeds", "mahendran, steps 6"]
     )
-    tile(panel, "relu1").click()
-    expect(panel.locator(".cv-focus .cv-note")).to_contain_text("No decoder for this layer")
+    panel.get_by_label("Add a layer").select_option("conv2")
+    expect(panel.locator(".cv-focus .cv-note")).to_contain_text("No decoder for this layer", timeout=20_000)
+    button(panel, "Take away").click()
+    expect(tile(panel, "conv2")).to_have_count(0, timeout=20_000)
     panel.get_by_text("by descent", exact=True).click()
     expect(panel.locator(".cv-seeds input")).to_have_count(4, timeout=20_000)  # kept: nothing is made anew
     assert value(lab, "panel.run['state']") == "idle"
