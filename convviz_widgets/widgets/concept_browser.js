@@ -1,0 +1,94 @@
+// The concept browser: layers, a list, the card of a unit or a concept. One gesture sends one message.
+
+/** Files of the report, through the browser. @param {Model} model @param {AbortSignal} signal */
+function export_part(model, signal) {
+  const buttons = [["csv", "CSV", "A line per unit, for tables"], ["json", "JSON", "All figures, for programs"], ["html", "HTML", "A page that stands alone, with pictures"]].map(([format, label, title]) =>
+    tool_button(label, "save", () => model.send({ kind: "export", format }), signal, { title: `Save the report: ${title.toLowerCase()}` }).node);
+  const receive = (/** @type {any} */ message, /** @type {DataView[]} */ buffers) => {
+    if (message?.kind === "file") hand_over(message.name, message.type, buffers[0]);
+  };
+  model.on("msg:custom", receive);
+  signal.addEventListener("abort", () => model.off("msg:custom", receive));
+  const node = element("span", { class: "cv-choose", role: "group", "aria-label": "Save the report" }, ...buttons);
+  const show = () => (node.dataset.busy = String(model.get("progress").kind === "export"));
+  on_change(model, ["progress"], show, signal);
+  show();
+  return { node };
+}
+
+/** @param {{model: Model, el: HTMLElement}} view */
+function render({ model, el }) {
+  const ended = new AbortController();
+  const { signal } = ended;
+  const { reports, note, count, limit } = model.get("overview");
+  const gate = one_under_way(
+    (wish, number) => model.send({ kind: "look", ask: number, ...wish }),
+    (number) => model.get("answered") >= number,
+  );
+  const root = element("div", { class: "cv cv-viewer cv-concepts", role: "group", "aria-label": `Concept browser of ${reports[0].name}` });
+  const busy = () => (root.dataset.busy = String(gate.busy()));
+  /** @param {any} wish */
+  const look = (wish) => {
+    gate.wish(wish);
+    busy();
+  };
+  /** The list that was asked for last, before it is here. @type {any} */
+  let wished = null;
+  const query = () => wished ?? model.get("listing").query ?? { things: "units", text: "", category: "", layer: "", low: 0, high: 1, order: "iou" };
+  const ask = (/** @type {any} */ change) => {
+    const now = { ...query(), ...change };
+    if (change.things && change.order === undefined) now.order = change.things === "units" ? "iou" : "detectors";
+    if (Object.entries(now).every(([name, value]) => query()[name] === value)) return;
+    wished = now;
+    list.show_query();
+    look({ query: now });
+  };
+  const layers = layers_part(model, { ask, query }, signal);
+  const list = list_part(model, { ask, query, look, busy: gate.busy }, signal);
+
+  /** @type {any[]} */
+  const behind = [];
+  let here = "";
+  let returning = false;
+  const back = tool_button("Back", "back", () => {
+    const wish = behind.pop();
+    returning = true;
+    if (wish) look(JSON.parse(wish));
+  }, signal, { title: "Back to what was looked at before (Alt+Left)" });
+  const cards = [unit_card_part(model, look, signal), concept_card_part(model, look, signal)];
+  const side = element("section", { class: "cv-side", "aria-label": "What is looked at" }, back.node, ...cards.map((each) => each.node));
+  const walked = () => {
+    const card = model.get("card");
+    const now = card.face ? JSON.stringify({ [card.face]: card[card.face] }) : "";
+    if (here && now !== here && !returning) behind.push(here);
+    if (now !== here && side.contains(document.activeElement)) cards[card.face === "unit" ? 0 : 1].focus();
+    returning = false;
+    here = now;
+    back.node.disabled = !behind.length;
+  };
+  root.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+    if (!event.altKey || event.key !== "ArrowLeft") return;
+    event.preventDefault();
+    back.node.click();
+  }, { signal });
+
+  const title = element("p", { class: "cv-faint" }, `${reports[0].name}: ${reports[0].layers[0].units.toLocaleString("en")} units on ${count.toLocaleString("en")} pictures; a detector has an IoU above ${limit}.`);
+  root.append(problem_box(model, signal), element("div", { class: "cv-head cv-spread" }, title, export_part(model, signal).node),
+    ...(note ? [element("p", { class: "cv-note" }, note)] : []), element("div", { class: "cv-walk" }, layers.node, list.node, side));
+  on_change(model, ["answered", "listing", "problem"], () => {
+    gate.settle();
+    if (!gate.busy()) {
+      wished = null;
+      list.show_query();
+    }
+    list.draw();
+    busy();
+  }, signal);
+  on_change(model, ["card"], walked, signal);
+  walked();
+  busy();
+  el.append(root);
+  return () => ended.abort();
+}
+
+export default { render };
