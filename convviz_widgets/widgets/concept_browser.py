@@ -119,7 +119,7 @@ class ConceptBrowser(Widget):
         self.lens, self.report, self.dataset = lens, report, dataset
         self._index = Index(report, other)
         self._clerk = worker_of(self._index)  # a thread of its own: lists do not wait for the network
-        self._workshop = Workshop(lens, self._index, gallery, (lens.name, name))
+        self._workshop = Workshop(lens, self._index, gallery)
         self._wanted, self._shown = Wanted(), Shown()
         super().__init__(**traits)
         self.write(overview={**overview(lens, report, name, other), "pictures": dataset is not None})
@@ -128,7 +128,7 @@ class ConceptBrowser(Widget):
         self._ready = True
         self._look()
 
-    def receive(self, message: dict[str, Any], buffers: list[memoryview]) -> None:
+    def receive(self, message: dict[str, Any], _buffers: list[memoryview]) -> None:
         """Answers a gesture: ``look``, ``grow`` an image, ``combine`` units, ``export`` a file, ``stop`` these."""
         self._asked = max(self._asked, int(message.get("ask", 0)))
         kind, wanted = message["kind"], self._wanted

@@ -1,12 +1,11 @@
 """Of each concept of a report its best unit and the number of its detectors, over some layers."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from convviz_widgets.methods.dissection.report import Concept, Detector, Dissection, LayerReport
+from convviz_widgets.methods.dissection.report import Concept, Dissection, LayerReport
 
 
 class Crests:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -55,9 +55,9 @@ class Query:
         for name, value in change.items():
             if name not in known:
                 raise unknown_name("field of a query", name, known)
-            wanted = int | float if isinstance(known[name], float) else str
-            if not isinstance(value, wanted):
-                raise BadType(f"`{name}` of a query is {value!r}. Accepted: {'a number' if wanted != str else 'text'}.")
+            number = isinstance(known[name], float)
+            if not isinstance(value, int | float if number else str):
+                raise BadType(f"`{name}` of a query is {value!r}. Accepted: {'a number' if number else 'text'}.")
         made = replace(self, **change)
         _check("kind of rows", made.things, tuple(ORDERS))
         _check("category of this report", made.category, ("", *report.categories))

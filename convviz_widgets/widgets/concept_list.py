@@ -1,4 +1,4 @@
-"""What a concept browser answers to a look: a list when the question changed, a page of it, the card of what is chosen."""
+"""What a concept browser answers to a look: a list, a page of it, the card of what is chosen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

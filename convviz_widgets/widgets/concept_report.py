@@ -41,9 +41,7 @@ def compared(compare: Any) -> tuple[str, Dissection | None]:
     named = isinstance(compare, Mapping) and len(compare) == 1
     name, report = next(iter(compare.items())) if named else ("the other", compare)
     if not isinstance(report, Dissection):
-        raise BadType(
-            f"compare= is of type {type(compare).__name__}. Accepted: a Dissection, or one by name, {{name: Dissection}}."
-        )
+        raise BadType(f"compare= is of type {type(compare).__name__}. Accepted: a Dissection, or {{name: Dissection}}.")
     return str(name), report
 
 

@@ -1,6 +1,5 @@
 """What a concept browser does on request, a step at a time: pictures, an image grown for a unit, all units together."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from convviz_widgets.methods.activation_maximization.activation_maximization imp
 from convviz_widgets.methods.dissection import export
 from convviz_widgets.methods.dissection.net2vec import net2vec
 from convviz_widgets.methods.dissection.report import column_of
-from convviz_widgets.render import overlay
 from convviz_widgets.render.encode import jpeg
 from convviz_widgets.widgets.concept_index import Index
 from convviz_widgets.widgets.concept_list import Wanted
@@ -23,9 +21,8 @@ NO_DATASET = (
     "No pictures: the browser was opened without the dataset. ConceptBrowser(lens, report, dataset) shows them."
 )
 GROWING = 128  # steps of an image for a unit
-LEARNING = 200  # steps of a combination
+LEARNING = 100  # steps of a combination
 WEIGHTS_SHOWN = 8
-IN_PAGE = 12  # units with pictures in an exported page
 FORMATS = {"csv": "text/csv", "json": "application/json", "html": "text/html"}
 
 
@@ -36,11 +33,10 @@ class Workshop:
         lens: the network.
         index: of the report.
         gallery: the pictures of the dataset, or None.
-        names: of the report, and of the one it is compared with.
     """
 
-    def __init__(self, lens: Lens, index: Index, gallery: Gallery | None, names: tuple[str, str]) -> None:
-        self.lens, self.index, self.gallery, self.names = lens, index, gallery, names
+    def __init__(self, lens: Lens, index: Index, gallery: Gallery | None) -> None:
+        self.lens, self.index, self.gallery = lens, index, gallery
         self._grown: dict[str, dict[str, Any]] = {}
         self._combined: dict[str, dict[str, Any]] = {}
 
@@ -105,7 +101,11 @@ class Workshop:
         if layer not in self.index.report.layers:
             raise unknown_name("layer of this report", layer, self.index.report.layers)
         dataset, report = self.gallery.dataset, self.index.report
-        made = yield from net2vec.steps(self.lens, dataset, layer, concept, steps=LEARNING, report=report)
+        width = self.lens.layers[layer].channels
+        fewer = [4**power for power in range(6) if 4**power < width]
+        made = yield from net2vec.steps(
+            self.lens, dataset, layer, concept, units=[*fewer, width], steps=LEARNING, report=report
+        )
         shots = self.gallery.kept(concept)
         if shots is None:
             shots = yield from self.gallery.of_concept(concept, column, self._best_unit(column))
@@ -135,36 +135,12 @@ class Workshop:
     def file(self, kind: str) -> Steps[tuple[str, str, bytes]]:
         """The report as a file: its name, its type and its bytes."""
         report = self.index.report
+        yield Step(0, 1, label="writing the page with its pictures" if kind == "html" else f"writing {kind}")
         if kind == "html":
-            pictures = yield from self._page_pictures()
-            other = [] if self.index.other is None else [(self.names[1], self.index.other)]
-            title = f"Network Dissection of {self.names[0]}"
-            text = export.as_page(report, title=title, pictures=pictures, others=other)
+            text = export.to_html(report, self.lens, None if self.gallery is None else self.gallery.dataset)
         else:
-            yield Step(1, 1, label=kind)
-            text = export.as_csv(report) if kind == "csv" else export.as_json(report)
-        return f"dissection-{self.names[0]}.{kind}", FORMATS[kind], text.encode()
-
-    def _page_pictures(self) -> Steps[list[tuple[str, bytes]]]:
-        """For the best detectors the picture that excites each most, its mask lit."""
-        found: list[tuple[str, bytes]] = []
-        best = list(self._best_detectors()) if self.gallery is not None else []
-        for place, (unit, concept, iou) in enumerate(best):
-            layer = self.index.report.layers[unit.layer]
-            index = int(layer.top_index[unit.channel, 0])
-            if self.gallery is not None and index >= 0:
-                shot = self.gallery.shot(index, unit, -1)
-                found.append((f"{unit}: {concept}, IoU {iou:.3f}", jpeg(overlay.mask(shot.picture, shot.mask))))
-            yield Step(place + 1, len(best), label="pictures of the page")
-        return found
-
-    def _best_detectors(self) -> Iterator[tuple[Unit, str, float]]:
-        rows = [
-            (each, name) for name, layer in self.index.report.layers.items() for each in layer.detectors()[:IN_PAGE]
-        ]
-        rows.sort(key=lambda row: -row[0].iou)
-        for detector, name in rows[:IN_PAGE]:
-            yield Unit(name, detector.unit), detector.concept.name, detector.iou
+            text = export.to_csv(report) if kind == "csv" else export.to_json(report)
+        return f"dissection-{self.lens.name}.{kind}", FORMATS[kind], text.encode()
 
     def _best_unit(self, column: int) -> Unit:
         """The unit that overlaps best with a concept; the first of all where none does."""
