@@ -191,7 +191,7 @@ def test_thousands_of_units_stay_fluid(many: Locator, lab: Lab) -> None:
 def test_grown_and_combined_on_request(walk: Locator, lab: Lab) -> None:
     walk.get_by_role("button", name="Grow an image for it").click()
     expect(walk.locator(".cv-grown img")).to_be_visible(timeout=60_000)
-    lab.kernel("browser.concept = 'part: dial'")
+    lab.kernel("browser.concept = 'part: eye'")
     expect(walk.locator(".cv-compared canvas[data-ready]").first).to_be_visible(timeout=20_000)
     walk.get_by_role("button", name="Learn the combination").click()
     expect(walk.locator(".cv-curve")).to_be_visible(timeout=90_000)
@@ -238,7 +238,7 @@ def test_dark_and_narrow(walk: Locator, lab: Lab) -> None:
     assert walk.evaluate("node => node.clientWidth") < 380
     for face in ("unit", "concept"):
         assert walk.evaluate("node => node.scrollWidth <= node.clientWidth + 1"), face
-        lab.kernel("browser.concept = 'part: dial'")
+        lab.kernel("browser.concept = 'part: eye'")
         expect(walk.get_by_role("heading", name="Best units")).to_be_visible()
     boxes: Any = [each.bounding_box() for each in walk.locator(".cv-walk > section").all()]
     assert boxes[1]["y"] >= boxes[0]["y"] + boxes[0]["height"]
