@@ -363,6 +363,14 @@ ROWS: tuple[Row, ...] = (
         "after Mahendran & Vedaldi 2015; Dosovitskiy & Brox 2016",
         "05_inversion.ipynb",
     ),
+    Row(
+        "ConceptBrowser",
+        "convviz_widgets.widgets.concept_browser:ConceptBrowser",
+        "widget",
+        "Walk through a dissection: layers, units and concepts, their pictures, all units together",
+        "after Bau 2017 and Fong & Vedaldi 2018",
+        "06_dissection.ipynb",
+    ),
     Row("link", "convviz_widgets.widgets.link:link", "tool", "Ties the shared traits of several widgets"),
     Row(
         "ConvvizError", "convviz_widgets.core.errors:ConvvizError", "error", "The root of every error raised on purpose"

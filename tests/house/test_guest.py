@@ -202,6 +202,14 @@ def export(lens: Any, photos: Photos) -> None:
         cv.export_dissection(cv.dissect(lens, data, "conv2"), f"{folder}/report.html", lens=lens, dataset=data)
 
 
+def browse(lens: Any, photos: Photos) -> None:
+    data = Labelled(photos)
+    browser = cv.ConceptBrowser(lens, cv.dissect(lens, data, "conv2"), data, concept="left")
+    browser.wait(60)
+    browser.receive({"kind": "combine"}, [])
+    watch(browser)
+
+
 def watch(viewer: Any) -> None:
     viewer.wait(60)
     viewer.close()
@@ -256,6 +264,7 @@ USES: dict[str, Work] = {
     "SaliencyViewer": calls(map_in_a_viewer),
     "OcclusionBrush": calls(paint),
     "InversionPanel": calls(tell_in_a_panel),
+    "ConceptBrowser": calls(browse),
     "LayerPicker": calls(pick),
     "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }
