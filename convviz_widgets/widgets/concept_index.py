@@ -55,7 +55,7 @@ class Query:
         for name, value in change.items():
             if name not in known:
                 raise unknown_name("field of a query", name, known)
-            number = isinstance(known[name], float)
+            number = name in ("low", "high")
             if not isinstance(value, int | float if number else str):
                 raise BadType(f"`{name}` of a query is {value!r}. Accepted: {'a number' if number else 'text'}.")
         made = replace(self, **change)
@@ -222,7 +222,7 @@ def _best(iou: Floats, columns: Integers) -> tuple[Integers, Floats]:
 def _addressed(layer: str, count: int, text: str) -> npt.NDArray[np.bool_]:
     """Which units of a layer are asked for by number, or by a part of their address."""
     if text.isdecimal():
-        return np.arange(count) == int(text)
+        return np.asarray(np.arange(count) == int(text))
     return np.array([text in f"{layer}:{channel}".casefold() for channel in range(count)], dtype=bool)
 
 

@@ -1,7 +1,7 @@
 """What a concept browser answers to a look: a list, a page of it, the card of what is chosen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from convviz_widgets.core.errors import BadValue
@@ -87,7 +87,7 @@ def answer(index: Index, wanted: Wanted, shown: Shown) -> tuple[dict[str, Any], 
         found, number = index.find(wanted.query), number + 1
         changed["listing"] = {
             "number": number,
-            "query": vars(wanted.query),
+            "query": asdict(wanted.query),
             "total": len(found),
             "page": PAGE,
             "rows": index.rows(found, 0, PAGE),

@@ -71,7 +71,7 @@ def overview(lens: Lens, report: Dissection, name: str, other: Dissection | None
 
 
 def _layers(report: Dissection, categories: tuple[str, ...]) -> list[dict[str, Any]]:
-    told = []
+    told: list[dict[str, Any]] = []
     found: dict[By, Unique] = {way: {name: each.unique(way) for name, each in report.layers.items()} for way in WAYS}
     for name, layer in report.layers.items():
         unique = {way: [len(found[way][name].get(each, ())) for each in categories] for way in WAYS}

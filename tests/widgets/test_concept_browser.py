@@ -223,6 +223,8 @@ def test_what_a_query_refuses() -> None:
     ):
         with pytest.raises(error):
             Query().changed(change, report)
+    whole = {**vars(Query()), "low": 0, "high": 1}  # whole numbers, as a browser sends them
+    assert Query().changed(whole, report).changed({**whole, "low": 0.5}, report).low == 0.5
     assert Query(order="unit").changed({"things": "concepts"}, report).order == "detectors"
 
 
