@@ -36,13 +36,13 @@ function concept_card_part(model, look, signal) {
     node.hidden = card.face !== "concept";
     if (node.hidden) return;
     name.replaceChildren(swatch(model, card.category), ` ${card.name} `, element("span", { class: "cv-faint" }, card.category));
-    facts.textContent = `${card.detectors} detectors in ${card.layers.length} layers · labelled on ${card.labelled.toLocaleString("en")} pixels`;
+    facts.textContent = `${card.detectors} ${card.detectors === 1 ? "detector" : "detectors"} in ${card.layers.length === 1 ? "one layer" : `${card.layers.length} layers`} · labelled on ${card.labelled.toLocaleString("en")} pixels`;
     units.replaceChildren(...card.units.map((/** @type {any} */ [unit, iou]) => iou_line(unit, iou > limit ? "detector" : "", iou, card.category, `${unit}: IoU ${iou.toFixed(3)}. Press to look at the unit.`, { unit })),
       ...(card.units.length ? [] : [element("p", { class: "cv-faint" }, "No unit's mask meets it.")]));
     layers.replaceChildren(...card.layers.map((/** @type {any} */ [each, detectors, iou]) => iou_line(each, `${detectors} ×`, iou, card.category, `${each}: ${detectors} detectors, best IoU ${iou.toFixed(3)}`)));
     const theirs = card.other;
     other.hidden = !theirs;
-    if (theirs) other.replaceChildren(element("h3", {}, `In ${reports[1].name}: ${theirs.known ? `${theirs.detectors} detectors` : "not among its concepts"}`),
+    if (theirs) other.replaceChildren(element("h3", {}, `In ${reports[1].name}: ${theirs.known ? `${theirs.detectors} ${theirs.detectors === 1 ? "detector" : "detectors"}` : "not among its concepts"}`),
       ...theirs.units.map((/** @type {any} */ [unit, iou]) => iou_line(unit, "", iou, card.category, `${unit} of ${reports[1].name}: IoU ${iou.toFixed(3)}`)));
     if (told_of !== card.concept && card.units.length) layer.value = card.units[0][0].slice(0, card.units[0][0].lastIndexOf(":"));
     told_of = card.concept;
