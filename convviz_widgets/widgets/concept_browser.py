@@ -150,6 +150,15 @@ class ConceptBrowser(Widget):
         else:
             raise BadValue(f"The browser asked for {kind!r}, which is not known here.")
 
+    def look(self, *, unit: str | Unit | None = None, concept: Any = None) -> None:
+        """Turns to a unit, or to a concept, also to the one that `unit` or `concept` hold already.
+
+        Raises:
+            UnknownName, BadValue: there is no such unit or concept.
+        """
+        self._wish({"unit": str(unit)} if unit else {"concept": concept})
+        self._look()
+
     def find(self, **query: Any) -> None:
         """Searches, filters and sorts the list.
 

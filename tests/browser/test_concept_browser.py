@@ -198,7 +198,7 @@ def test_grown_and_combined_on_request(walk: Locator, lab: Lab) -> None:
     expect(walk.locator("section[aria-label='All units together']")).to_contain_text("all units of relu5")
     pictures = int(lab.kernel("print(len(browser.combination['items']))"))
     expect(walk.locator(".cv-compared canvas[data-ready]")).to_have_count(3 * pictures)
-    lab.kernel("browser.unit = 'relu5:24'")
+    lab.kernel("browser.look(unit='relu5:24')")
     expect(walk.locator(".cv-grown img")).to_be_visible()  # kept
 
 

@@ -342,6 +342,10 @@ def test_all_units_together_are_those_of_net2vec(
     assert viewer.combination == {}
     line.gesture(kind="look", concept="object: cat")
     assert viewer.combination["layer"] == "conv1"
+    viewer.look(unit="conv1:0")  # which `unit` holds already
+    assert settled(viewer).card["unit"] == "conv1:0"
+    viewer.look(concept="cat")
+    assert settled(viewer).card["concept"] == "object: cat"
     line.gesture(kind="combine", layer="nothing")
     assert "nothing" in viewer.problem["text"]
 
