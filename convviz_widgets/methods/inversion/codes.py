@@ -70,9 +70,11 @@ def codes_of(
             answer = perturbation(answer, generator=torch.Generator().manual_seed(seed), importance=worth)
         code = Code(name, answer)
         if not code.energy > 0:
+            how = "" if perturbation is None else f" once perturbed by {perturbation}"
+            milder = "" if perturbation is None else "a milder perturbation, "
             raise BadValue(
-                f"{name} answers nothing but zeros to this picture, from which nothing can be told. Try an earlier "
-                "layer, the one before its ReLU, or another picture."
+                f"{name} answers nothing but zeros to this picture{how}, from which nothing can be told. Try "
+                f"{milder}an earlier layer, the one before its ReLU, or another picture."
             )
         found.append(code)
     return tuple(found)

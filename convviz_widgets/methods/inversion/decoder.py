@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,13 +44,14 @@ class Decoder:
 
     @staticmethod
     def shipped_for(lens: Lens) -> tuple[str, ...]:
-        """The layers of a network for which a decoder ships, in their order; none for most networks.
+        """The layers of a network for which a decoder ships, in their order; none for most networks and weights.
 
         Example:
             >>> Decoder.shipped_for(Lens.load("mini"))[:2]
             ('relu1', 'pool1')
         """
-        return shipped.layers(str(lens.name))
+        known = lens.name in shipped.names() and lens.fingerprint == _fingerprint(lens.name)
+        return shipped.layers(lens.name) if known else ()
 
     @classmethod
     def shipped(cls, lens: Lens, layer: str) -> Self:
@@ -61,7 +63,13 @@ class Decoder:
 
         Raises:
             UnknownName: none does; `train_decoder` makes one.
+            BadValue: the network has other weights than those that ship.
         """
+        if lens.name in shipped.names() and lens.fingerprint != _fingerprint(lens.name):
+            raise BadValue(
+                f"The decoders that ship for {lens.name!r} belong to the weights that ship with it, and these are "
+                "others. `train_decoder(lens, layer, images)` makes one for these."
+            )
         return cls(on_device(shipped.load(lens.name, layer), lens.device), layer)  # type: ignore[arg-type]
 
     def save(self, file: str | os.PathLike[str]) -> Path:
@@ -114,3 +122,9 @@ class Decoder:
                 f"This decoder was trained for other weights ({self.fingerprint[:12]}) than those of {lens.name} "
                 f"({lens.fingerprint[:12]}). Train it again: train_decoder(lens, {layer!r}, images)."
             )
+
+
+@cache
+def _fingerprint(name: str) -> str:
+    """Of the weights that ship for a built-in network."""
+    return Lens.load(name, device="cpu").fingerprint

@@ -172,3 +172,10 @@ def test_a_layer_that_gives_neither_maps_nor_a_vector_is_told() -> None:
         train_decoder(lens, "inner", smooth(3, side=8), widths=WIDTHS)
     with pytest.raises(UnsupportedModel, match=r"\(64, 4\) cannot be decoded. Accepted: maps"):
         UpconvNet((64, 4), (3, 8, 8))
+
+
+def test_the_decoders_that_ship_belong_to_the_weights_that_ship() -> None:
+    other = Lens.load("mini", weights=None, device="cpu")
+    assert Decoder.shipped_for(other) == ()
+    with pytest.raises(BadValue, match="these are others"):
+        Decoder.shipped(other, "relu1")
