@@ -175,7 +175,7 @@ def test_a_layer_that_gives_neither_maps_nor_a_vector_is_told() -> None:
 
 
 def test_the_decoders_that_ship_belong_to_the_weights_that_ship() -> None:
-    other = Lens.load("mini", weights=None, device="cpu")
+    other = cv.Lens.load("mini", weights=None, device="cpu")
     assert Decoder.shipped_for(other) == ()
     with pytest.raises(BadValue, match="these are others"):
         Decoder.shipped(other, "relu1")
