@@ -55,7 +55,7 @@ class UnsupportedModel(ConvvizError, RuntimeError):
     """A network that cannot be run or looked into as asked."""
 
 
-class OutOfMemory(ConvvizError, MemoryError):
+class OutOfMemory(MemoryError, ConvvizError):  # this order, or workers cannot send it to one another
     """Memory ran out although the cache was freed and the work was split."""
 
 

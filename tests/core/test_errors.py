@@ -6,11 +6,12 @@ import pickle
 import pytest
 
 from convviz_widgets.core import errors
-from convviz_widgets.core.errors import ConvvizError, UnknownName, unknown_name
+from convviz_widgets.core.errors import BadLabel, BadValue, ConvvizError, UnknownName, unknown_name
 
 KINDS = {
     "BadValue": ValueError,
     "BadType": TypeError,
+    "DownloadFailed": ConnectionError,
     "UnknownName": KeyError,
     "MissingFile": FileNotFoundError,
     "BrokenInstall": ImportError,
@@ -22,7 +23,13 @@ KINDS = {
 
 def test_every_error_is_in_this_table():
     classes = {name for name, each in vars(errors).items() if inspect.isclass(each) and issubclass(each, ConvvizError)}
-    assert classes - {"ConvvizError"} == set(KINDS)
+    assert classes - {"ConvvizError", "BadLabel"} == set(KINDS)
+
+
+def test_a_label_that_cannot_be_used_keeps_its_kind_on_its_way_between_processes():
+    error = pickle.loads(pickle.dumps(BadLabel("wrong size", "line one")))
+    assert isinstance(error, BadValue)
+    assert (error.kind, str(error)) == ("wrong size", "line one")
 
 
 @pytest.mark.parametrize("name", KINDS)

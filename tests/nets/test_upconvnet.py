@@ -45,7 +45,7 @@ def test_every_part_of_it_learns() -> None:
 
 
 def test_the_scale_is_that_of_the_channels_and_dead_ones_are_not_blown_up() -> None:
-    activations = torch.randn(40, 3, 5, 5) * torch.tensor([2.0, 30.0, 0.0]).view(3, 1, 1) + 7
+    activations = torch.randn(40, 3, 5, 5) * torch.tensor([20.0, 30.0, 0.0]).view(3, 1, 1) + 7
     net = UpconvNet((3, 5, 5), (3, 10, 10))
     net.set_scale(activations)
     assert torch.allclose(net.centre, activations.mean((0, 2, 3)), rtol=1e-4)

@@ -10,6 +10,7 @@ import copy
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,24 +80,36 @@ class Crew:
         """The parts from a picture on, in order: where each ends, and what was counted."""
         size = BATCHES * self.work.batch_size
         starts = iter(range(start, len(self.work), size))
-        parcel = self.client.scatter(_parcel(self.work), broadcast=True, hash=False)
-        waiting: deque[tuple[int, Any]] = deque()
+        parcel = self._scattered()
+        waiting: deque[tuple[int, int, Any]] = deque()
+
+        def count(first: int) -> tuple[int, int, Any]:
+            stop = min(first + size, len(self.work))
+            return first, stop, self.client.submit(_count, parcel, first, stop, thresholds, pure=False)
+
         try:
             while True:
                 room = AHEAD * max(1, len(self.client.scheduler_info()["workers"])) + 1 - len(waiting)
-                for _, first in zip(range(room), starts, strict=False):
-                    stop = min(first + size, len(self.work))
-                    waiting.append((stop, self.client.submit(_count, parcel, first, stop, thresholds, pure=False)))
+                waiting.extend(count(first) for _, first in zip(range(room), starts, strict=False))
                 if not waiting:
                     return
-                stop, future = waiting.popleft()
-                part = future.result()
+                _, stop, future = waiting[0]
+                try:
+                    part = future.result()
+                except CancelledError:  # the network was lost with the worker that alone held it
+                    parcel = self._scattered()
+                    waiting = deque(count(first) for first, _, _ in waiting)
+                    continue
+                waiting.popleft()
                 pictures, seconds = self.pace.get(part.worker, (0, 0.0))
                 self.pace[part.worker] = pictures + part.pictures, seconds + part.seconds
                 yield stop, part
         finally:
-            for _, future in waiting:
+            for *_, future in waiting:
                 future.cancel()
+
+    def _scattered(self) -> Any:
+        return self.client.scatter(_parcel(self.work), broadcast=True, hash=False)
 
 
 def shared_passes(work: Work, client: Any, book: Book, tallies: dict[str, Tallies]) -> Steps[Counted]:

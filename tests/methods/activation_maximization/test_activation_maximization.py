@@ -283,7 +283,7 @@ def test_bad_input_is_told_with_the_way_on(mini: Lens) -> None:
         (BadValue, "no neuron relu5:1@99,0", "relu5:1@99,0", {"steps": 1}),
         (BadValue, "no position", "fc7:1@0,0", {}),
         (UnknownName, "Nearest", ClassScore("hous"), {}),
-        (BadValue, "no channel 99", ClassScore(99), {}),
+        (BadValue, "no class 99", ClassScore(99), {}),
         (UnknownName, "recipe", "relu5:1", {"recipe": "ola"}),
         (UnknownName, "parametrization", "relu5:1", {"parametrization": "pixel"}),
         (BadValue, "steps=0", "relu5:1", {"steps": 0}),

@@ -39,7 +39,7 @@ def test_it_is_the_dissection_of_a_network_that_turns() -> None:
     assert found.by_unit[0].tolist() == [3, 0]
     assert found.detectors[0] == 3
     assert found.figure().data[0].y.tolist() == found.by_unit.sum(1).tolist()
-    assert "rotation 1" in found.caption()
+    assert "at rotation 0, " in found.caption()
 
 
 def test_wrong_steps() -> None:

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
+import distributed
 import pytest
 
 from convviz_widgets.core.step import Step
@@ -12,7 +13,6 @@ from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.dissection.dissect import dissect
 from tests.methods.dissection.worlds import SIDE, Planted, Tiles
 
-distributed = pytest.importorskip("distributed", reason="comes with the extra `distributed`")
 OPTIONS: dict[str, Any] = {"quantile": 0.05, "batch_size": 2}
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning")
 

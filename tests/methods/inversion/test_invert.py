@@ -277,4 +277,4 @@ def test_the_real_squeezenet_keeps_less_with_depth(real: SimpleNamespace, monkey
     assert bool((np.diff(found.errors) > 0).all()), found.errors
     assert float(found.errors[0]) < 0.04
     assert found.losses[0] < 0.02
-    assert bool((found.traces[-1] < 0.3 * found.traces[0]).all())
+    assert bool((found.traces[-1] < 0.4 * found.traces[0]).all())
