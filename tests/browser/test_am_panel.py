@@ -353,12 +353,13 @@ def test_a_real_network(lab: Lab, real: Any) -> None:
         "from convviz_widgets.widgets.am_panel import ActivationMaximizationPanel\n"
         "lens = cv.Lens.load('squeezenet1_0', device='cpu')",
         f"photos = cv.ImageFolder({str(real.photos[0].parent)!r})[:8]\n"
-        "panel = ActivationMaximizationPanel(lens, 'features.4:11', images=photos, steps=60)\npanel",
+        "panel = ActivationMaximizationPanel(lens, 'features.4:11', images=photos, steps=1000)\npanel",
     )
     root = lab.page.locator(".cv-am")
-    expect(root.locator(".cv-ratio")).to_contain_text("× the best of 8 photos", timeout=120_000)
+    expect(root.locator(".cv-counter")).to_contain_text("/1000", timeout=60_000)
     button(root, "Stop").click()
     is_in(root, "stopped")
+    expect(root.locator(".cv-ratio")).to_contain_text("× the best of 8 photos", timeout=120_000)
     expect(root.locator(".cv-photo img")).to_be_visible()
     assert float(value(lab, "panel.result.activation")) > 0
     assert root.locator(".cv-tile canvas").evaluate("node => node.width") == 224
