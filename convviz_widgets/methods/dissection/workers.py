@@ -37,7 +37,6 @@ Thresholds = dict[str, npt.NDArray[np.float32]]
 class Parcel:
     """All that a worker needs, fit for pickling."""
 
-    key: str
     module: nn.Module
     preprocess: Preprocess
     input_size: tuple[int, int]
@@ -80,12 +79,12 @@ class Crew:
         """The parts from a picture on, in order: where each ends, and what was counted."""
         size = BATCHES * self.work.batch_size
         starts = iter(range(start, len(self.work), size))
-        parcel = self._scattered()
+        key, parcel = f"{self.work.lens.fingerprint} {id(self.work)} {time.time_ns()}", self._scattered()
         waiting: deque[tuple[int, int, Any]] = deque()
 
         def count(first: int) -> tuple[int, int, Any]:
             stop = min(first + size, len(self.work))
-            return first, stop, self.client.submit(_count, parcel, first, stop, thresholds, pure=False)
+            return first, stop, self.client.submit(_count, key, parcel, first, stop, thresholds, pure=False)
 
         try:
             while True:
@@ -109,7 +108,10 @@ class Crew:
                 future.cancel()
 
     def _scattered(self) -> Any:
-        return self.client.scatter(_parcel(self.work), broadcast=True, hash=False)
+        """The parcel as bytes: a network with a recorder's hooks on it could not be handed from worker to worker."""
+        import cloudpickle
+
+        return self.client.scatter(cloudpickle.dumps(_parcel(self.work)), broadcast=True, hash=False)
 
 
 def shared_passes(work: Work, client: Any, book: Book, tallies: dict[str, Tallies]) -> Steps[Counted]:
@@ -146,7 +148,6 @@ def _parcel(work: Work) -> Parcel:
     lens = work.lens
     module = lens.module if lens.device.type == "cpu" else copy.deepcopy(lens.module).cpu()
     return Parcel(
-        key=f"{lens.fingerprint} {id(work)} {time.time_ns()}",
         module=module,
         preprocess=lens.preprocess,
         input_size=(lens.input_shape[1], lens.input_shape[2]),
@@ -161,27 +162,31 @@ def _parcel(work: Work) -> Parcel:
     )
 
 
-_opened: dict[str, Work] = {}
-"""The one count that this worker is at, so that its network is opened once."""
+_opened: dict[str, tuple[Work, int]] = {}
+"""The one count that this worker is at and its number of threads, so that its network is opened once."""
 
 
-def _work(parcel: Parcel) -> Work:
-    if parcel.key not in _opened:
+def _work(key: str, packed: bytes) -> tuple[Work, int]:
+    if key not in _opened:
+        import cloudpickle
+
+        parcel: Parcel = cloudpickle.loads(packed)
         _opened.clear()
         device = "cuda" if parcel.gpu and torch.cuda.is_available() else "cpu"
         lens = Lens(parcel.module, preprocess=parcel.preprocess, input_size=parcel.input_size, device=device)
         probes = [Probe(name, lens.layers[layer], basis) for name, layer, basis in parcel.probes]
         samples = Samples(lens, parcel.dataset, density=parcel.density)
-        _opened[parcel.key] = Work(lens, samples, probes, parcel.quantile, parcel.batch_size, parcel.top)
-    return _opened[parcel.key]
+        work = Work(lens, samples, probes, parcel.quantile, parcel.batch_size, parcel.top)
+        _opened[key] = work, parcel.threads
+    return _opened[key]
 
 
-def _count(parcel: Parcel, start: int, stop: int, thresholds: Thresholds | None) -> Part:
+def _count(key: str, packed: bytes, start: int, stop: int, thresholds: Thresholds | None) -> Part:
     """Runs on a worker: counts the pictures from ``start`` to ``stop``, for thresholds or, given them, for overlaps."""
     began = time.monotonic()
-    work = _work(parcel)
+    work, threads = _work(key, packed)
     tallies, skipped = work.fresh(), []
-    with _threads(parcel.threads):
+    with _threads(threads):
         for batch in work.batches(start, stop):
             skipped += batch.skipped
             for group in batch.groups:

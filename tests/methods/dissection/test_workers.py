@@ -51,6 +51,19 @@ def test_a_worker_killed_in_the_midst_changes_nothing(client: Any) -> None:
     assert shared == whole
 
 
+def test_what_workers_hand_to_one_another_holds_no_hooks(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    scatter, sent = client.scatter, []
+
+    def note(data: Any, **options: Any) -> Any:
+        sent.append(data)
+        return scatter(data, **options)
+
+    monkeypatch.setattr(client, "scatter", note)
+    dissect(Lens(Planted(), input_size=SIDE), Tiles(8), "last", client=client, **OPTIONS)
+    assert sent
+    assert all(isinstance(each, bytes) for each in sent)
+
+
 def test_calling_it_off_leaves_no_task_behind(client: Any) -> None:
     steps = dissect.steps(Lens(Planted(), input_size=SIDE), Tiles(48), "last", client=client, **OPTIONS)
     next(steps)
