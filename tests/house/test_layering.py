@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "methods": {"core", "render", "lens", "tally", "nets"},
     "jobs": {"core"},
     "widgets": {"core", "render", "lens", "jobs", "methods"},
+    "handbook": {"core", "render"},
 }
 ONE_FILE_MAY = {  # the training commands alone join a network with its data
     ("nets/train.py", "data"),
