@@ -73,10 +73,8 @@ def _page(row: Row) -> Markup:
 def _troubleshooting() -> Markup:
     parts: list[object] = [
         Markup('<p><a href="index.html">convviz_widgets</a></p><h1>Troubleshooting</h1>'),
-        (
-            "Every error says what is wrong, what was given, what is accepted and the next step; … is filled in when it "
-            "is raised. All are a ConvvizError, so one except clause catches them."
-        ),
+        "Every error says what is wrong, what was given, what is accepted and the next step; … is filled in.",
+        "All are a ConvvizError, so that one except clause catches them.",
     ]
     meaning = kinds()
     for kind, found in groupby(troubles(), key=lambda trouble: trouble.kind):
