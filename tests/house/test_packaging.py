@@ -1,5 +1,6 @@
 """The wheel and the sdist: complete, small, and built from what the checkout holds."""
 
+import os
 import subprocess
 import sys
 import tarfile
@@ -52,3 +53,30 @@ def test_the_sdist_holds_tests_and_notebooks(built: Path) -> None:
 def test_the_version_stands_in_one_place(built: Path) -> None:
     assert cv.__version__ in next(built.glob("*.whl")).name
     assert cv.__version__ not in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+QUICKSTART = """
+import convviz_widgets as cv
+print(cv.__file__)
+lens, images = cv.Lens.load("mini"), cv.MiniBroden(count=8)
+print(lens.predict(images[0].image)[0])
+print(cv.top_images(lens, images, "conv3", k=3).index.shape)
+print(cv.LayerPicker(lens, images).image)
+"""
+
+
+def test_what_the_wheel_installs_stands_alone(built: Path, tmp_path: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", str(tmp_path)]
+    subprocess.run([*pip, str(next(built.glob("*.whl")))], check=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", QUICKSTART],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.splitlines()[0]).is_relative_to(tmp_path)
+    assert "(72, 3)" in done.stdout, done.stdout
