@@ -180,6 +180,68 @@ def test_overlap_equals_a_plain_loop_to_the_integer_in_any_order() -> None:
     assert all(array.dtype == np.int64 for array in whole.counts())
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    count=st.integers(1, 10),
+    seed=st.integers(0, 999),
+    cuts=st.lists(st.integers(0, 10), max_size=4),
+    grouping=st.data(),
+)
+def test_overlaps_merge_in_any_order_and_grouping_and_resume_to_the_same_bits(
+    count: int, seed: int, cuts: list[int], grouping: st.DataObject
+) -> None:
+    rng = np.random.default_rng(seed)
+    concepts = {1: "part", 2: "part", 5: "colour", 6: "colour", 9: "colour"}
+    masks = torch.from_numpy(rng.random((count, UNITS, 4, 3)) < 0.4)
+    seen = rng.random((count, 1, 1, 1)) < 0.6  # pictures with no label of a category do not count for it
+    labels = {
+        "part": torch.from_numpy(rng.choice([0, 1, 2], (count, 2, 4, 3)) * seen),  # two labels per pixel
+        "colour": torch.from_numpy(rng.choice([5, 6], (count, 1, 4, 3))),
+    }
+
+    def counted(places: Any, start: Overlap | None = None) -> Overlap:
+        tally = Overlap(concepts) if start is None else start
+        tally.add(masks[places], {name: each[places] for name, each in labels.items()})
+        return tally
+
+    whole = counted(torch.arange(count))
+    order = torch.tensor(grouping.draw(st.permutations(range(count))))
+    edges = sorted({0, count, *(cut for cut in cuts if cut < count)})
+    spans = [order[start:end] for start, end in itertools.pairwise(edges)]
+    resumed = Overlap(concepts)
+    for span in spans:  # as if killed after each part and read from its checkpoint
+        resumed = through_a_file(counted(span, resumed), lambda: Overlap(concepts))
+    parts = [counted(span) for span in spans]
+    while len(parts) > 1:
+        first = parts.pop(grouping.draw(st.integers(0, len(parts) - 1)))
+        second = parts.pop(grouping.draw(st.integers(0, len(parts) - 1)))
+        one, other = (through_a_file(first, lambda: Overlap(concepts)) for _ in range(2))
+        one.merge(second)
+        commuted = through_a_file(second, lambda: Overlap(concepts))
+        commuted.merge(other)
+        assert bits(one) == bits(commuted)
+        parts.append(one)
+    merged = Overlap(concepts)
+    merged.merge(Overlap(concepts))  # an empty one changes nothing
+    merged.merge(parts[0])
+    assert bits(merged) == bits(resumed) == bits(whole)
+    np.testing.assert_allclose(
+        whole.value(), plain_overlap(masks.numpy(), {name: each.numpy() for name, each in labels.items()}, concepts)
+    )
+
+
+def plain_overlap(masks: np.ndarray, labels: dict[str, np.ndarray], concepts: dict[int, str]) -> np.ndarray:
+    """As `plain_iou`, for labels in several layers, (N, L, H, W)."""
+    found = np.zeros((masks.shape[1], len(concepts)))
+    for column, (concept, category) in enumerate(sorted(concepts.items())):
+        known = labels[category].any((1, 2, 3))[:, None, None, None]
+        there = (labels[category] == concept).any(1)[:, None] & known
+        union = (masks & known | there).sum((0, 2, 3))
+        shared = (masks & there).sum((0, 2, 3))
+        found[:, column] = np.divide(shared, union, out=np.zeros(UNITS), where=union > 0)
+    return found
+
+
 def test_several_labels_per_pixel() -> None:
     overlap = Overlap({1: "part", 2: "part"})
     both = torch.tensor([[[[1, 0]], [[2, 2]]]])  # one image, two layers of labels, one row of two pixels
