@@ -9,8 +9,16 @@ function export_part(model, signal) {
   };
   model.on("msg:custom", receive);
   signal.addEventListener("abort", () => model.off("msg:custom", receive));
-  const node = element("span", { class: "cv-choose", role: "group", "aria-label": "Save the report" }, ...buttons);
-  const show = () => (node.dataset.busy = String(model.get("progress").kind === "export"));
+  const stop = tool_button("Stop", "stop", () => model.send({ kind: "stop" }), signal, { title: "Call the file off" });
+  const text = element("span", { class: "cv-faint", role: "status", "aria-live": "polite" });
+  const node = element("span", { class: "cv-choose", role: "group", "aria-label": "Save the report" }, text, stop.node, ...buttons);
+  const show = () => {
+    const { kind, label, fraction } = model.get("progress");
+    const busy = kind === "export";
+    node.dataset.busy = String(busy);
+    stop.node.hidden = !busy;
+    text.textContent = busy ? `${label}${fraction ? `, ${Math.round(100 * fraction)} %` : ""}` : "";
+  };
   on_change(model, ["progress"], show, signal);
   show();
   return { node };

@@ -135,9 +135,9 @@ class Workshop:
     def file(self, kind: str) -> Steps[tuple[str, str, bytes]]:
         """The report as a file: its name, its type and its bytes."""
         report = self.index.report
-        yield Step(0, 1, label="writing the page with its pictures" if kind == "html" else f"writing {kind}")
+        yield Step(0, label=f"writing {kind}")
         if kind == "html":
-            text = export.to_html(report, self.lens, None if self.gallery is None else self.gallery.dataset)
+            text = yield from export.to_html.steps(report, self.lens, None if self.gallery is None else self.gallery.dataset)
         else:
             text = export.to_csv(report) if kind == "csv" else export.to_json(report)
         return f"dissection-{self.lens.name}.{kind}", FORMATS[kind], text.encode()

@@ -196,10 +196,11 @@ class Labelled:
         return SimpleNamespace(image=self.photos[index], labels={"part": halves})
 
 
-def export(lens: Any, photos: Photos) -> None:
+def export(lens: Any, photos: Photos) -> Generator[Any, None, Any]:
+    data = Labelled(photos)
+    report = yield from cv.dissect.steps(lens, data, "conv2")
     with tempfile.TemporaryDirectory() as folder:
-        data = Labelled(photos)
-        cv.export_dissection(cv.dissect(lens, data, "conv2"), f"{folder}/report.html", lens=lens, dataset=data)
+        yield from cv.export_dissection.steps(report, f"{folder}/report.html", lens=lens, dataset=data)
 
 
 def browse(lens: Any, photos: Photos) -> None:
@@ -251,7 +252,7 @@ USES: dict[str, Work] = {
     "map_importance": weigh,
     "compress": compressed,
     "dissect": lambda lens, photos: cv.dissect.steps(lens, Labelled(photos), ["conv1", "conv2"], batch_size=2),
-    "export_dissection": calls(export),
+    "export_dissection": export,
     "compare_dissections": lambda lens, photos: cv.compare_dissections.steps(
         {"a": lens, "b": lens}, Labelled(photos), "conv2", batch_size=2
     ),

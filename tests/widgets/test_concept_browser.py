@@ -381,6 +381,27 @@ def test_files(viewer: ConceptBrowser, report: Dissection) -> None:
     assert "exe" in viewer.problem["text"]
 
 
+def test_a_page_under_way_can_be_called_off(viewer: ConceptBrowser, report: Dissection) -> None:
+    line, write = Line(viewer), viewer.write
+    layer, detectors = next((name, each.detectors()) for name, each in report.layers.items() if each.detectors())
+    assert len(detectors) > 1
+    labels: list[str] = []
+
+    def stop_at_the_first_card(**traits: Any) -> None:
+        write(**traits)
+        if traits.get("progress"):
+            labels.append(traits["progress"]["label"])
+            if traits["progress"]["fraction"] > 0:
+                viewer.receive({"kind": "stop"}, [])
+
+    viewer.write = stop_at_the_first_card  # type: ignore[method-assign]
+    viewer._worker._shared.clock = iter(range(10_000)).__next__  # every step is told
+    line.gesture(kind="export", format="html")
+    assert labels == ["writing html", f"page, {layer}:{detectors[0].unit}"]
+    assert [data for data, _ in line.down if data.get("method") == "custom"] == []
+    assert viewer.progress == {}
+
+
 def test_units_outside_the_report_and_wrong_ones(viewer: ConceptBrowser) -> None:
     line = Line(viewer)
     line.gesture(kind="look", ask=1, unit="relu#2:3@1,2")

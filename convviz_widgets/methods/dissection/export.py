@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.step import Step, Steps
+from convviz_widgets.core.technique import technique
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.methods.dissection.report import Dissection, LayerReport
+from convviz_widgets.methods.dissection.report import Detector, Dissection
 from convviz_widgets.render import encode, html, overlay
 
 CARDS = 48  # detectors of a layer that are shown
@@ -53,8 +55,11 @@ def to_json(report: Dissection) -> str:
     return json.dumps({**told, "concepts": concepts, "layers": layers, "provenance": made}, ensure_ascii=False)
 
 
-def to_html(report: Dissection, lens: Lens | None = None, dataset: Any = None) -> str:
+@technique
+def to_html(report: Dissection, lens: Lens | None = None, dataset: Any = None) -> Steps[str]:
     """A page that needs nothing else: a table for each layer and a card for each of its best detectors.
+
+    Its steps are the cards.
 
     Args:
         report: the dissection.
@@ -62,7 +67,13 @@ def to_html(report: Dissection, lens: Lens | None = None, dataset: Any = None) -
         dataset: what it was made with; given both, cards show the pictures that excite a unit most, under its mask.
     """
     parts: list[Any] = [html.Markup("<h1>What units stand for</h1>"), html.Markup(report._repr_html_())]
+    total, done = sum(len(layer.detectors()[:CARDS]) for layer in report.layers.values()), 0
     for name, layer in report.layers.items():
+        cards = []
+        for detector in layer.detectors()[:CARDS]:
+            cards.append(_card(report, name, detector, lens, dataset))
+            done += 1
+            yield Step(done, total, label=f"page, {name}:{detector.unit}")
         found = {by: layer.unique(by) for by in ("unit", "category")}
         rows = [
             (category, len(found["unit"][category]), len(found["category"][category])) for category in found["unit"]
@@ -70,15 +81,16 @@ def to_html(report: Dissection, lens: Lens | None = None, dataset: Any = None) -
         parts += [
             html.join((html.Markup("<h2>"), name, html.Markup("</h2>"))),
             html.table(("category", "concepts, best of each unit", "concepts, best of each category"), rows),
-            html.cards(_cards(report, layer, lens, dataset), width=PICTURES * WIDTH if lens is not None else WIDTH),
+            html.cards(cards, width=PICTURES * WIDTH if lens is not None else WIDTH),
         ]
     return html.page("What units stand for", *parts)
 
 
+@technique
 def export_dissection(
     report: Dissection, path: str | os.PathLike[str], *, lens: Lens | None = None, dataset: Any = None
-) -> Path:
-    """Writes a dissection to a file in the form its name ends in.
+) -> Steps[Path]:
+    """Writes a dissection to a file in the form its name ends in; called off before its end it leaves no file.
 
     Example:
         >>> import tempfile
@@ -102,7 +114,7 @@ def export_dissection(
     """
     file = Path(path)
     if file.suffix.lower() == ".html":
-        text = to_html(report, lens, dataset)
+        text = yield from to_html.steps(report, lens, dataset)
     elif file.suffix.lower() in (".csv", ".json"):
         text = to_csv(report) if file.suffix.lower() == ".csv" else to_json(report)
     else:
@@ -111,18 +123,17 @@ def export_dissection(
     return file
 
 
-def _cards(report: Dissection, layer: LayerReport, lens: Lens | None, dataset: Any) -> list[tuple[object, object]]:
-    cards: list[tuple[object, object]] = []
-    for unit, concept, iou in layer.detectors()[:CARDS]:
-        body: object = ""
-        if lens is not None and dataset is not None:
-            places = [int(index) for index in layer.top_index[unit, :PICTURES] if index >= 0]
-            body = html.join(
-                _masked(report, layer.name, unit, lens, dataset[place], f"picture {place}") for place in places
-            )
-            body = html.Markup(f'<div style="display:flex;gap:4px">{body}</div>')
-        cards.append((body, f"{layer.name}:{unit} · {concept.name} ({concept.category}) · IoU {iou:.3f}"))
-    return cards
+def _card(
+    report: Dissection, layer: str, detector: Detector, lens: Lens | None, dataset: Any
+) -> tuple[object, object]:
+    """The pictures that excite a detector most, where there are any to show, and what it detects."""
+    unit, concept, iou = detector
+    body: object = ""
+    if lens is not None and dataset is not None:
+        places = [int(index) for index in report.layers[layer].top_index[unit, :PICTURES] if index >= 0]
+        body = html.join(_masked(report, layer, unit, lens, dataset[place], f"picture {place}") for place in places)
+        body = html.Markup(f'<div style="display:flex;gap:4px">{body}</div>')
+    return body, f"{layer}:{unit} · {concept.name} ({concept.category}) · IoU {iou:.3f}"
 
 
 def _masked(report: Dissection, layer: str, unit: int, lens: Lens, sample: Any, alt: str) -> html.Markup:

@@ -37,6 +37,20 @@ def test_json_holds_the_whole_table(report: Dissection) -> None:
     assert read["layers"]["conv"]["unique"]["unit"] == {"colour": 3, "part": 0}
 
 
+def test_a_page_is_written_card_by_card_and_called_off_leaves_no_file(report: Dissection, tmp_path: Path) -> None:
+    file, lens = tmp_path / "report.html", Lens(Planted(), input_size=SIDE)
+    work = export_dissection.steps(report, file, lens=lens, dataset=Sly())
+    assert [(step.index, step.total, step.label) for step in work] == [
+        (unit + 1, 3, f"page, conv:{unit}") for unit in range(3)
+    ]
+    assert file.exists()
+    file.unlink()
+    work = export_dissection.steps(report, file, lens=lens, dataset=Sly())
+    next(work)
+    work.close()
+    assert not file.exists()
+
+
 def test_a_page_that_stands_alone(report: Dissection, tmp_path: Path) -> None:
     lens = Lens(Planted(), input_size=SIDE)
     page = export_dissection(report, tmp_path / "report.html", lens=lens, dataset=Sly()).read_text(encoding="utf-8")
