@@ -3,7 +3,7 @@
 With ``z`` (N, C, H, W) in standard deviations (see `space`):
 
 - L2: ``sum z**2`` [Simonyan 2013, section 2];
-- total variation and α-norm, as in `penalties` [Mahendran & Vedaldi 2015, section 3];
+- total variation and α-norm, as in `penalties` [Mahendran & Vedaldi 2015, section 2];
 - decay ``z <- (1 - t) z``, Gaussian blur, and grey for pixels of small norm or small contribution
   ``|sum over c of z * da/dz|`` [Yosinski 2015, section 3];
 - norm ball: ``z`` scaled back to a root mean square of at most r [Erhan 2009, section 3].

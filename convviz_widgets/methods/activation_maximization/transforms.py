@@ -5,7 +5,7 @@ interpolation, so that their number costs nothing and blurs once. What lies outs
 ``pad`` pixels, and beyond that the image mirrored.
 
 Source: Olah, Mordvintsev & Schubert 2017, "Feature Visualization", section "The enemy of feature visualization"
-(transformation robustness); jitter: Mordvintsev 2015, Mahendran & Vedaldi 2015, section 3.
+(transformation robustness); jitter: Mordvintsev 2015, Mahendran & Vedaldi 2016.
 """
 
 import math
