@@ -15,8 +15,9 @@ from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.classes import class_index
 from convviz_widgets.lens.fills import Fill
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.masks import WHOLE, checked_mask, mixed, window_of
 from convviz_widgets.lens.prediction import class_name, class_probabilities
-from convviz_widgets.methods.occlusion.masking import WHOLE, Masking, checked_mask, mixed, window_of
+from convviz_widgets.methods.occlusion.masking import Masking
 from convviz_widgets.widgets import picking
 
 TOP = 5  # bars

@@ -12,7 +12,7 @@ from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.fills import Fill
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.methods.occlusion.masking import checked_mask
+from convviz_widgets.lens.masks import checked_mask
 from convviz_widgets.render import grid
 from convviz_widgets.render.encode import png
 from convviz_widgets.widgets import picking

@@ -7,8 +7,9 @@ import torch
 from convviz_widgets.core.errors import BadValue, UnknownName
 from convviz_widgets.lens.fills import filled
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.masks import checked_mask
 from convviz_widgets.lens.record import OUTPUT
-from convviz_widgets.methods.occlusion.masking import Masking, checked_mask, masked
+from convviz_widgets.methods.occlusion.masking import Masking, masked
 from tests.networks import ALL
 
 
