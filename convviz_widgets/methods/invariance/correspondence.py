@@ -10,6 +10,8 @@ with the Hamming distance H, told here as its mean over the pairs of pictures, w
 Lower is more alike. A sign is -1, 0 or 1, and 0 differs from both others; a change within rounding, `ZERO` of the root
 mean square of Φ(x_i), is 0. Where an occluder reaches few features, most signs are 0 on both sides and Δ is small
 whatever it hides, so that Δ reads only against occluders of the same shape at random other places of the same pictures.
+Even so a part that matters, and so changes more features, may look less alike than a place that matters to nobody:
+``zeros="ignore"`` counts, of the features that either occluder changes, those that they do not change alike.
 
 Cost: (1 + R) forward passes per part and picture, stopped after the last layer wanted.
 Oracle: equal pictures give 0; signs compared by hand on a tiny net; the order of the pictures does not matter; a part
@@ -20,13 +22,13 @@ analysis) and table 1; the test by permutation is this package's.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.errors import BadValue, unknown_name
 from convviz_widgets.core.knob import Knob, whole
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
@@ -37,7 +39,7 @@ from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.masks import WHOLE, mixed
 from convviz_widgets.methods.invariance.features import chosen_layers
-from convviz_widgets.methods.invariance.permutation import hamming, p_value
+from convviz_widgets.methods.invariance.permutation import Zeros, hamming, p_value
 from convviz_widgets.methods.invariance.regions import Mask, by_part, elsewhere
 from convviz_widgets.render import charts, grid, html
 from convviz_widgets.render.result import Result
@@ -56,7 +58,7 @@ class Correspondence(Result):
     Args:
         parts: (P,) names.
         layers: (L,) names.
-        mean: (P, L) mean over pairs of pictures of the share of signs that differ.
+        mean: (P, L) mean over pairs of pictures of the share of signs that differ, see `zeros` of `correspondence`.
         deviation: (P, L) standard deviation over the pairs.
         random_mean: (P, L) the same for the same shapes at random other places.
         random_deviation: (P, L) of it, over pairs of pictures and places.
@@ -155,6 +157,7 @@ def correspondence(
     layers: Sequence[str | Layer] | str | Layer | None = None,
     *,
     fill: Fill | Any = "grey",
+    zeros: Zeros = "count",
     draws: Annotated[int, DRAWS] = 20,
     at_once: Annotated[int, AT_ONCE] = 32,
     seed: int = 0,
@@ -178,6 +181,8 @@ def correspondence(
             reads them off label maps.
         layers: names; default: the first activation, and the last layer before the class scores.
         fill: what stands where something is hidden: "grey", "mean", "blur", "noise", or another picture.
+        zeros: "count" takes the share of all features, as the paper does; "ignore" leaves out, pair by pair, those that
+            neither occluder changes.
         draws: R, random places per picture.
         at_once: pictures in a forward pass.
         seed: of the places, of the assignments that are drawn, and of the noise.
@@ -189,11 +194,13 @@ def correspondence(
         BadValue: fewer than two pictures, pictures of several sizes, not one region per picture, a region that misses
             its picture, covers nothing, or has no other place.
         BadType: regions that are none.
-        UnknownName: a wrong layer or fill.
+        UnknownName: a wrong layer, fill or way to take zeros.
 
     Source:
         Zeiler & Fergus 2013, section 4.3 and table 1.
     """
+    if zeros not in get_args(Zeros):
+        raise unknown_name("way to take zeros", zeros, get_args(Zeros))
     whole("draws", draws, int(DRAWS.low), int(DRAWS.high))
     whole("at_once", at_once, int(AT_ONCE.low), int(AT_ONCE.high))
     prepared = lens.prepare(list(each_image(images)))
@@ -219,7 +226,7 @@ def correspondence(
                 layer.append(each)
             done += 1
             yield Step(done, total, label=f"{part}, picture {place + 1} of {len(prepared)}")
-        cells.append([_compared(np.stack(each), generator) for each in signs])
+        cells.append([_compared(np.stack(each), generator, zeros) for each in signs])
     known = {part: [mask for mask in each if mask is not None] for part, each in masks.items()}
     return Correspondence(
         parts=tuple(masks),
@@ -235,6 +242,7 @@ def correspondence(
             inputs=("lens", "images", "regions"),
             layers=tuple(each.name for each in chosen),
             fill=fill if isinstance(fill, str) else "another picture",
+            zeros=zeros,
             draws=draws,
             seed=seed,
         ),
@@ -291,10 +299,10 @@ class _Cell:
 _NUMBERS = ("mean", "deviation", "random_mean", "random_deviation", "p_value", "unchanged")
 
 
-def _compared(signs: npt.NDArray[np.int8], generator: np.random.Generator) -> _Cell:
+def _compared(signs: npt.NDArray[np.int8], generator: np.random.Generator, zeros: Zeros) -> _Cell:
     """The table's entry for signs (N, 1 + R, D), of which those at place 0 are the part's."""
     count, choices, length = signs.shape
-    distances = hamming(signs.reshape(-1, length)).reshape(count, choices, count, choices)
+    distances = hamming(signs.reshape(-1, length), zeros).reshape(count, choices, count, choices)
     first, second = np.triu_indices(count, 1)
     part = distances[first, 0, second, 0]
     random = distances[first, 1:, second, 1:]

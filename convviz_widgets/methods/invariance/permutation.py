@@ -6,6 +6,7 @@ The p-value is the share of them whose mean distance over pairs of pictures is n
 """
 
 from itertools import combinations, product
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,20 +17,26 @@ EXACT = 20_000  # assignments, of which all are tried; of more, as many as
 SAMPLES = 10_000  # are drawn
 TIES = 1e-12  # two means as near as that are equal: they are sums of the same numbers in another order
 
+CHUNK = 1 << 16  # features at once: float32 counts exactly to 2^24
+
+Zeros = Literal["count", "ignore"]
 Floats = npt.NDArray[np.float64]
 
 
-def hamming(signs: npt.NDArray[np.int8]) -> Floats:
+def hamming(signs: npt.NDArray[np.int8], zeros: Zeros = "count") -> Floats:
     """The share of places at which two vectors of signs differ, for every two: (V, V).
 
     A sign is -1, 0 or 1, and 0 differs from both others.
 
     Example:
-        >>> hamming(np.array([[1, 0, -1, 0], [1, 0, 1, -1]], np.int8)).tolist()
-        [[0.0, 0.5], [0.5, 0.0]]
+        >>> signs = np.array([[1, 0, -1, 0], [1, 0, 1, -1]], np.int8)
+        >>> hamming(signs)[0].tolist(), hamming(signs, "ignore")[0].round(3).tolist()
+        ([0.0, 0.5], [0.0, 0.667])
 
     Args:
         signs: (V, D), one vector per row.
+        zeros: "count" for the share of all D places; "ignore" for that of the places where not both are 0, which is 1
+            where there are none: two occluders that change nothing have nothing in common.
 
     Raises:
         BadValue: vectors of length 0.
@@ -37,14 +44,20 @@ def hamming(signs: npt.NDArray[np.int8]) -> Floats:
     count, length = signs.shape
     if not length:
         raise BadValue("Vectors without features cannot be compared. Accepted: one feature or more.")
-    alike = np.zeros((count, count))
-    for start in range(0, length, 1 << 16):  # float32 counts exactly to 2^24
-        part = signs[:, start : start + (1 << 16)].astype(np.float32)
-        moved = np.abs(part)
-        both = moved @ moved.T  # neither is 0
-        some = moved.sum(1)
-        alike += (part @ part.T + both) / 2 + (part.shape[1] - some[:, None] - some[None] + both)
-    return np.asarray(1 - alike / length, dtype=np.float64)
+    same, both = np.zeros((count, count)), np.zeros((count, count))
+    moved = np.count_nonzero(signs, axis=1).astype(np.float64)
+    for start in range(0, length, CHUNK):
+        part = signs[:, start : start + CHUNK].astype(np.float32)
+        size = np.abs(part)
+        neither_zero = size @ size.T
+        both += neither_zero
+        same += (part @ part.T + neither_zero) / 2
+    either = moved[:, None] + moved[None] - both
+    if zeros == "count":
+        return np.asarray((either - same) / length, dtype=np.float64)
+    shares = np.where(either > 0, (either - same) / np.maximum(either, 1), 1.0)
+    np.fill_diagonal(shares, 0.0)
+    return shares
 
 
 def pairs_mean(distances: Floats, chosen: npt.NDArray[np.intp]) -> Floats:
