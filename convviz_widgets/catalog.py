@@ -148,6 +148,22 @@ ROWS: tuple[Row, ...] = (
         "02_deconvnet.ipynb",
     ),
     Row(
+        "EvolutionRecorder",
+        "convviz_widgets.methods.deconvnet.evolution:EvolutionRecorder",
+        "tool",
+        "Follows chosen units through a training: their strongest projections and pictures at chosen epochs",
+        "Zeiler & Fergus 2013, section 4 and figure 4",
+        "07_training.ipynb",
+    ),
+    Row(
+        "evolution",
+        "convviz_widgets.methods.deconvnet.evolution:evolution",
+        "tool",
+        "A recorded training: how features come about and how early each layer settles",
+        "Zeiler & Fergus 2013, section 4 and figure 4",
+        "07_training.ipynb",
+    ),
+    Row(
         "saliency",
         "convviz_widgets.methods.saliency.saliency:saliency",
         "technique",
@@ -370,6 +386,14 @@ ROWS: tuple[Row, ...] = (
         "Walk through a dissection: layers, units and concepts, their pictures, all units together",
         "after Bau 2017 and Fong & Vedaldi 2018",
         "06_dissection.ipynb",
+    ),
+    Row(
+        "EvolutionViewer",
+        "convviz_widgets.widgets.evolution_viewer:EvolutionViewer",
+        "widget",
+        "A training under a slider over its epochs: projections, strongest pictures, accuracy, settling of layers",
+        "after Zeiler & Fergus 2013, figure 4",
+        "07_training.ipynb",
     ),
     Row("link", "convviz_widgets.widgets.link:link", "tool", "Ties the shared traits of several widgets"),
     Row(

@@ -217,6 +217,17 @@ def watch(viewer: Any) -> None:
     viewer._worker.wait(60)  # what was called off may be in the midst of a forward pass
 
 
+def follow(lens: Any, photos: Photos) -> Generator[Any, None, Any]:
+    """Recorded at each step of a training that stands still."""
+    with tempfile.TemporaryDirectory() as folder:
+        recorder = cv.EvolutionRecorder(lens, [photos[index] for index in range(4)], folder, units=2, epochs=range(8))
+        for epoch in range(len(photos)):
+            photos[epoch]
+            recorder(lens.module, epoch)
+            yield epoch
+        return recorder.evolution()
+
+
 USES: dict[str, Work] = {
     "Lens": calls(every_call_of_the_lens),
     "scan": lambda lens, photos: cv.top_images.steps(lens, photos, "conv2", k=2),
@@ -227,6 +238,7 @@ USES: dict[str, Work] = {
     "top_projections": lambda lens, photos: cv.top_projections.steps(lens, photos, "conv2", k=2),
     "diagnose": lambda lens, photos: cv.diagnose.steps(lens, images=photos),
     "compare_first_layers": lambda lens, photos: cv.compare_first_layers.steps(lens, lens, photos),
+    "EvolutionRecorder": follow,
     "saliency": lambda lens, photos: cv.saliency.steps(lens, photos[3], variant="smoothgrad", samples=20),
     "randomization_check": lambda lens, photos: cv.randomization_check.steps(lens, photos[3]),
     "deletion_insertion": lambda lens, photos: cv.deletion_insertion.steps(lens, photos[3], steps=20),
@@ -270,7 +282,7 @@ USES: dict[str, Work] = {
     "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }
 DATA = {"MiniBroden", "ImageFolder", "Broden", "SegmentationFolder", "BoxFolder", "validate"}
-TOUCH_NO_MODEL = {"Unit", "SequenceViewer", "link", "ConvvizError"} | DATA
+TOUCH_NO_MODEL = {"Unit", "SequenceViewer", "evolution", "EvolutionViewer", "link", "ConvvizError"} | DATA
 
 
 def drain(steps: Generator[Any, None, Any]) -> None:
