@@ -1,0 +1,1 @@
+"""Networks whose design explains them: fixed bases, turned copies, filters made by hand, beside plain ones."""
