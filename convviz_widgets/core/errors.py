@@ -19,6 +19,10 @@ class BadType(ConvvizError, TypeError):
     """A value of a type that cannot be used."""
 
 
+class Diverged(BadValue):
+    """A training whose loss became NaN or infinite."""
+
+
 class UnknownName(ConvvizError, KeyError):
     """A name that does not exist; the text lists the nearest ones that do."""
 

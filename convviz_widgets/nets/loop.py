@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.errors import BadValue, Diverged
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 
@@ -88,8 +88,8 @@ def train_steps(
         The losses by epoch.
 
     Raises:
-        BadValue: the loss became NaN or infinite (the checkpoint keeps the last good epoch), or the checkpoint belongs
-            to another recipe or was written with another ``about``.
+        Diverged: the loss became NaN or infinite; the checkpoint keeps the last good epoch.
+        BadValue: the checkpoint belongs to another recipe or was written with another ``about``.
     """
     optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     file = Path(checkpoint) if checkpoint is not None else None
@@ -177,7 +177,7 @@ def _check_loss(loss: float, progress: Progress, recipe: Recipe, file: Path | No
     if math.isfinite(loss):
         return
     kept = f"{file} keeps the weights after epoch {progress.epochs}" if file and file.exists() else "nothing was kept"
-    raise BadValue(
+    raise Diverged(
         f"The loss became {loss} in epoch {progress.epochs + 1}; {kept}. First try a learning rate below "
         f"{recipe.learning_rate:g}."
     )

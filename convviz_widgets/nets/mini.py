@@ -22,6 +22,7 @@ class MiniNet(nn.Sequential):
         channels: of the five convolutions.
         first: kernel and stride of the first convolution; the pooling after it halves the maps only where they are not
             halved twice already, so that all later layers stay the same.
+        side: of the square pictures, in pixels: a multiple of 16.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class MiniNet(nn.Sequential):
         dropout: float = 0.4,
         channels: tuple[int, int, int, int, int] = (24, 48, 72, 72, 64),
         first: tuple[int, Literal[2, 4]] = (7, 2),
+        side: int = 96,
     ) -> None:
         layers: OrderedDict[str, nn.Module] = OrderedDict()
         sizes = zip((3, *channels), channels, (first[0], 5, 3, 3, 3), (first[1], 1, 1, 1, 1), strict=False)
@@ -46,7 +48,7 @@ class MiniNet(nn.Sequential):
                 layers[f"pool{number}"] = nn.MaxPool2d(3, stride=1 if stride == 4 else 2, padding=1)
         layers["flatten"] = nn.Flatten()
         layers["dropout6"] = nn.Dropout(dropout)
-        layers["fc6"] = nn.Linear(channels[-1] * 6 * 6, 256)
+        layers["fc6"] = nn.Linear(channels[-1] * (side // 16) ** 2, 256)
         layers["relu6"] = nn.ReLU(inplace=True)
         layers["dropout7"] = nn.Dropout(dropout)
         layers["fc7"] = nn.Linear(256, 128)
