@@ -1,0 +1,122 @@
+// The dashboard: a bar with a button for each panel, and the panels that stand open, each a widget of its own.
+
+/** Name, title and what it is for. @type {Record<string, [string, string]>} */
+const PANELS = {
+  picker: ["Layers and units", "The network drawn, the maps of a layer, one neuron and its nine patches"],
+  brush: ["Photo and brush", "Hide parts of the photo, and watch the classes and the unit's map change"],
+  am: ["What it likes", "Grow the picture that the unit answers to most"],
+  projections: ["What made it answer", "The photo carried back through the unit by three rules, beside its top nine with projections"],
+  concepts: ["Concepts", "What each unit stands for, by the dissection"],
+};
+
+/**
+ * One panel in its frame; the widget inside is drawn when the kernel has made it.
+ * @param {string} name @param {any} host @param {(kind: string, name: string) => void} ask @param {AbortSignal} signal
+ */
+function frame_part(name, host, ask, signal) {
+  const [title, about] = PANELS[name];
+  const ended = new AbortController();
+  const stop = () => ended.abort();
+  signal.addEventListener("abort", stop, { signal: ended.signal });
+  const inside = { signal: ended.signal };
+  const larger = tool_button("Enlarge", "larger", () => ask("enlarge", name), inside.signal, { quiet: true });
+  const elsewhere = tool_button("In another cell", "copy", () => ask("elsewhere", name), inside.signal, { quiet: true, title: "Copy the line that shows this panel in another cell" });
+  const close = tool_button(`Close ${title}`, "close", () => ask("close", name), inside.signal, { quiet: true, bare: true, title: "Close; what is set in it is kept" });
+  const heading = element("h3", { title: about }, title);
+  const body = element("div", { class: "cv-frame-body" }, element("p", { class: "cv-faint", role: "status" }, "Opening…"));
+  larger.node.classList.add("cv-larger");
+  const node = element("section", { class: "cv-frame", "data-panel": name, "aria-label": title },
+    element("header", {}, heading, element("span", { class: "cv-choose" }, larger.node, elsewhere.node, close.node)), body);
+  let shown = "";
+  const draw = async (/** @type {string} */ ref) => {
+    if (ref === shown) return;
+    shown = ref;
+    try {
+      const child = await host.getWidget(ref);
+      if (ended.signal.aborted || shown !== ref) return;
+      body.replaceChildren();
+      await child.render({ el: body, signal: ended.signal });
+      node.dataset.ready = "true";
+    } catch (error) {
+      if (!ended.signal.aborted) body.replaceChildren(element("p", { role: "alert" }, `This panel cannot be shown: ${error}`));
+    }
+  };
+  const enlarge = (/** @type {boolean} */ large) => {
+    set_attributes(node, { "data-large": large });
+    larger.show(large ? "Smaller" : "Enlarge", large ? "smaller" : "larger", large ? "Back among the others" : "Give it the whole width");
+  };
+  return { node, draw, enlarge, close: stop };
+}
+
+/** @param {{model: Model, el: HTMLElement, host: any}} view */
+function render({ model, el, host }) {
+  const ended = new AbortController();
+  const { signal } = ended;
+  const { network, there } = model.get("about");
+  const root = element("div", { class: "cv cv-explore", role: "group", "aria-label": `Dashboard of ${network}` });
+  /** @type {Map<string, ReturnType<typeof frame_part>>} */
+  const frames = new Map();
+  let opened = "";
+  const ask = (/** @type {string} */ kind, /** @type {string} */ name) => {
+    opened = kind === "open" ? name : "";
+    if (kind === "close") switches.get(name)?.focus();
+    model.send({ kind, panel: name });
+  };
+  /** @type {Map<string, any>} */
+  const switches = new Map(there.map((/** @type {string} */ name) => {
+    const node = element("button", { type: "button", class: "cv-switch", "data-panel": name, title: PANELS[name][1], ...KEYED }, PANELS[name][0]);
+    node.addEventListener("click", () => ask(model.get("panels").includes(name) ? "close" : "open", name), { signal });
+    return [name, node];
+  }));
+  const copy = tool_button("Copy as code", "copy", () => model.send({ kind: "code" }), signal, { title: "One line of Python that makes this dashboard again" });
+  const said = element("p", { class: "cv-faint", role: "status", "aria-live": "polite" });
+  const line = element("textarea", { class: "cv-code", rows: 2, readonly: true, hidden: true, "aria-label": "The line of code", ...KEYED });
+  const looks = element("span", { class: "cv-looks cv-numbers" });
+  const space = element("div", { class: "cv-frames" });
+  const empty = element("p", { class: "cv-faint" }, "All panels are closed. Open one above.");
+
+  const arrange = () => {
+    const open = model.get("panels");
+    for (const [name, frame] of frames) {
+      if (open.includes(name)) continue;
+      frame.close();
+      frame.node.remove();
+      frames.delete(name);
+    }
+    /** @type {Element | null} */
+    let before = null;
+    for (const name of open) {
+      const frame = frames.get(name) ?? frame_part(name, host, ask, signal);
+      frames.set(name, frame);
+      if (!frame.node.isConnected) before ? before.after(frame.node) : space.prepend(frame.node);
+      before = frame.node;
+      frame.enlarge(model.get("large") === name);
+      if (model.get(name)) frame.draw(model.get(name));
+    }
+    switches.forEach((node, name) => set_attributes(node, { "aria-pressed": String(open.includes(name)) }));
+    empty.hidden = open.length > 0;
+    if (opened && frames.has(opened)) frames.get(opened)?.node.scrollIntoView({ block: "nearest" });
+    opened = "";
+  };
+  const tell = () => (looks.textContent = [model.get("unit"), model.get("image")].filter(Boolean).join(" on "));
+  const receive = async (/** @type {any} */ message) => {
+    if (message?.kind !== "code") return;
+    line.value = message.text;
+    line.hidden = false;
+    const what = message.for ? "the line that shows this panel in another cell" : "the line that makes this dashboard again";
+    said.textContent = (await copy_text(message.text)) ? `Copied: ${what}.` : `The browser does not let anything be copied; here is ${what}.`;
+  };
+  model.on("msg:custom", receive);
+  signal.addEventListener("abort", () => model.off("msg:custom", receive));
+
+  const bar = element("div", { class: "cv-bar" }, element("span", { class: "cv-switches", role: "group", "aria-label": "Panels" }, ...switches.values()), looks, copy.node);
+  root.append(bar, problem_box(model, signal), said, line, empty, space);
+  on_change(model, ["panels", "large", ...there], once_per_frame(arrange, signal), signal);
+  on_change(model, ["unit", "image"], tell, signal);
+  el.append(root);
+  arrange();
+  tell();
+  return () => ended.abort();
+}
+
+export default { render };
