@@ -26,7 +26,7 @@ function frame_part(name, host, ask, signal) {
   const body = element("div", { class: "cv-frame-body" }, element("p", { class: "cv-faint", role: "status" }, "Opening…"));
   larger.node.classList.add("cv-larger");
   const node = element("section", { class: "cv-frame", "data-panel": name, "aria-label": title },
-    element("header", {}, heading, element("span", { class: "cv-choose" }, larger.node, elsewhere.node, close.node)), body);
+    element("header", {}, heading, element("span", { class: "cv-frame-tools" }, larger.node, elsewhere.node, close.node)), body);
   let shown = "";
   const draw = async (/** @type {string} */ ref) => {
     if (ref === shown) return;
@@ -68,10 +68,10 @@ function render({ model, el, host }) {
     node.addEventListener("click", () => ask(model.get("panels").includes(name) ? "close" : "open", name), { signal });
     return [name, node];
   }));
-  const copy = tool_button("Copy as code", "copy", () => model.send({ kind: "code" }), signal, { title: "One line of Python that makes this dashboard again" });
+  const copy = tool_button("Copy dashboard as code", "copy", () => model.send({ kind: "code" }), signal, { title: "One line of Python that makes this dashboard again" });
   const said = element("p", { class: "cv-faint", role: "status", "aria-live": "polite" });
-  const line = element("textarea", { class: "cv-code", rows: 2, readonly: true, hidden: true, "aria-label": "The line of code", ...KEYED });
-  const looks = element("span", { class: "cv-looks cv-numbers" });
+  const line = element("textarea", { class: "cv-explore-code", rows: 2, readonly: true, hidden: true, "aria-label": "The line of code", ...KEYED });
+  const looks = element("span", { class: "cv-explore-looks cv-numbers" });
   const space = element("div", { class: "cv-frames" });
   const empty = element("p", { class: "cv-faint" }, "All panels are closed. Open one above.");
 
@@ -109,7 +109,7 @@ function render({ model, el, host }) {
   model.on("msg:custom", receive);
   signal.addEventListener("abort", () => model.off("msg:custom", receive));
 
-  const bar = element("div", { class: "cv-bar" }, element("span", { class: "cv-switches", role: "group", "aria-label": "Panels" }, ...switches.values()), looks, copy.node);
+  const bar = element("div", { class: "cv-explore-bar" }, element("span", { class: "cv-switches", role: "group", "aria-label": "Panels" }, ...switches.values()), looks, copy.node);
   root.append(bar, problem_box(model, signal), said, line, empty, space);
   on_change(model, ["panels", "large", ...there], once_per_frame(arrange, signal), signal);
   on_change(model, ["unit", "image"], tell, signal);

@@ -13,6 +13,7 @@ from convviz_widgets.core.unit import Unit
 from convviz_widgets.jobs.worker import worker_of
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.dissection.report import Dissection
+from convviz_widgets.render import grid
 from convviz_widgets.widgets import explore_state, picking
 from convviz_widgets.widgets.album import Album
 from convviz_widgets.widgets.am_panel import ActivationMaximizationPanel
@@ -26,14 +27,12 @@ from convviz_widgets.widgets.projection_viewer import ProjectionViewer
 PANELS = tuple(explore_state.TRAITS)
 FIRST = ("picker", "brush")
 _DEFAULTS: dict[str, Any] = {"unit": "", "image": "", "panels": FIRST, "large": ""}
-GAP = 12  # pixels between the stills of panels
 
 
 class Explorer(Widget):
     """Panels that share one unit and one photo; made by `explore`, which tells the arguments.
 
-    A panel is made when it is first opened. Closed, it is gone, and what was set in it is kept for the next time;
-    only one that also stands in another cell goes on.
+    A closed panel is gone, and what was set in it is kept; only one that also stands in another cell goes on.
     """
 
     _esm = joined("_kit.js", "_kit_controls.js", "explore.js")
@@ -48,15 +47,12 @@ class Explorer(Widget):
     """Names of the panels that stand open, in the order of `PANELS`."""
     large = traitlets.Unicode("").tag(sync=True)
     """Name of the panel that takes the whole width, or ""."""
-
-    # The panels that stand open, None for a closed one: written by the widget.
+    # The panels, None for one that is closed, and what does not change: written by the widget.
     picker = anywidget.WidgetTrait().tag(sync=True)
     brush = anywidget.WidgetTrait().tag(sync=True)
     am = anywidget.WidgetTrait().tag(sync=True)
     projections = anywidget.WidgetTrait().tag(sync=True)
     concepts = anywidget.WidgetTrait().tag(sync=True)
-
-    # What does not change: written by the widget.
     about = traitlets.Dict({}).tag(sync=True)
     """{"network", "there"}: the network's name, and the names of the panels that can be opened."""
 
@@ -77,7 +73,7 @@ class Explorer(Widget):
         self._ties: dict[str, Link] = {}
         self._elsewhere: set[str] = set()
         self._added: set[str] = set()
-        self._kept = _kept(settings)
+        self._kept = explore_state.settings_of(settings, [*_DEFAULTS, "report", "dataset"])
         self.lens, self.images, self.report, self.dataset = lens, images, report, dataset
         self.album = Album(images)
         self._worker = worker_of(lens)
@@ -85,16 +81,15 @@ class Explorer(Widget):
         there = [name for name in PANELS if name != "concepts" or report is not None]
         if image is not None and image not in self.album:
             raise unknown_name("image", image, self.album)
-        first = next(iter(self.album), "") if image is None else image
-        self.write(about={"network": lens.name, "there": there}, unit=str(unit or ""), image=first)
-        self._painted_on = first
+        self._painted_on = next(iter(self.album), "") if image is None else image
+        self.write(about={"network": lens.name, "there": there}, unit=str(unit or ""), image=self._painted_on)
         try:
             self.arrange(panels=panels, large=large)
         except BaseException:
             self.close()
             raise
 
-    def arrange(self, *, panels: Iterable[str] | None = None, large: str | None = None) -> None:  # noqa: A002
+    def arrange(self, *, panels: Iterable[str] | None = None, large: str | None = None) -> None:
         """Opens and closes panels, and gives one the whole width; what is not given stays.
 
         Raises:
@@ -102,11 +97,14 @@ class Explorer(Widget):
         """
         with self._lock:
             wanted = self._names(self.panels if panels is None else panels)
-            great = (self.large if self.large in wanted else "") if large is None else _great(large, wanted)
-            self._make(name for name in wanted if name not in self._made)
-            shown = {name: self._made[name] if name in wanted else None for name in PANELS}
-            self.write(**shown, panels=wanted, large=great, problem={})
-            self._let_go(name for name in list(self._made) if name not in wanted and name not in self._elsewhere)
+            great = self.large if large is None else explore_state.checked_large(large, wanted)
+            try:
+                self._make(name for name in wanted if name not in self._made)
+            finally:  # one that cannot be made does not stand open
+                shown = {name: self._made.get(name) if name in wanted else None for name in PANELS}
+                wanted = [name for name in wanted if shown[name] is not None]
+                self.write(**shown, panels=wanted, large=great if great in wanted else "", problem={})
+                self._let_go(set(self._made) - set(wanted) - self._elsewhere)
 
     def panel(self, name: str) -> Any:
         """A panel on its own, to show in another cell; it stays tied to the others, and when they close it goes on.
@@ -123,12 +121,12 @@ class Explorer(Widget):
     def code(self) -> str:
         """One line of Python that makes the same dashboard again: unit, photo, panels and what is set in them."""
         held = {name: explore_state.state_of(name, panel) for name, panel in self._made.items()}
-        state = {name: held.get(name, self._again(name)) for name in PANELS}
+        state = {name: self._again(name) for name in PANELS} | held
         image = "" if self.image in self._added else self.image
         if not image:  # one that was dropped onto a panel is nowhere else
             state["brush"].pop("region", None)
-        given: dict[str, Any] = {"unit": self.unit, "image": image, "panels": tuple(self.panels), "large": self.large}
-        given = {key: value for key, value in given.items() if value != _DEFAULTS[key]}
+        choice = {"unit": self.unit, "image": image, "panels": tuple(self.panels), "large": self.large}
+        given: dict[str, Any] = {key: value for key, value in choice.items() if value != _DEFAULTS[key]}
         given |= {name: explore_state.plain(each) for name, each in state.items() if each}
         names = [explore_state.called(self.lens, "lens"), explore_state.called(self.images, "images")]
         names += [] if self.report is None else [explore_state.called(self.report, "report")]
@@ -166,11 +164,12 @@ class Explorer(Widget):
     def still(self) -> npt.NDArray[np.uint8] | None:
         """The stills of the open panels, one below the other."""
         found = [self._made[name].still() for name in self.panels]
-        return _stacked([np.asarray(each, np.uint8) for each in found if each is not None])
+        shown = [each for each in found if each is not None]
+        return grid.montage(shown, columns=1) if shown else None
 
     def close(self) -> None:
         """Ends all panels, also those in other cells, and the dashboard."""
-        self._let_go(list(self._made))
+        self._let_go(set(self._made))
         super().close()
 
     def __repr__(self) -> str:
@@ -192,7 +191,7 @@ class Explorer(Widget):
 
     @traitlets.validate("large")
     def _check_large(self, proposal: Any) -> str:
-        return _great(proposal["value"], self.panels)
+        return explore_state.checked_large(proposal["value"], self.panels)
 
     @traitlets.observe("panels", "large")
     def _set_from_outside(self, change: Any) -> None:
@@ -219,7 +218,9 @@ class Explorer(Widget):
     def _build(self, name: str) -> Any:
         lens, images, kept = self.lens, self.images, self._again(name)
         unit = self.unit or None
-        image = {} if not self.image or self.image in self._added else {"image": self.image}  # else it comes by the tie
+        image = (
+            {"image": self.image} if self.image and self.image not in self._added else {}
+        )  # else it comes by the tie
         if name == "picker":
             return LayerPicker(lens, images, unit=unit, **image)
         if name == "brush":
@@ -229,7 +230,8 @@ class Explorer(Widget):
         if name == "am":
             return ActivationMaximizationPanel(lens, None if "objective" in kept else unit, images=images, **kept)
         report: Any = self.report
-        return ConceptBrowser(lens, report, images if self.dataset is None else self.dataset, unit=unit, **kept)
+        chosen = kept or {"unit": unit}  # with a concept the unit comes by the tie
+        return ConceptBrowser(lens, report, images if self.dataset is None else self.dataset, **chosen)
 
     def _again(self, name: str) -> dict[str, Any]:
         """What a panel that is not there begins with."""
@@ -248,30 +250,6 @@ class Explorer(Widget):
             if name == "brush":
                 self._painted_on = panel.image
             panel.close()
-
-
-def _kept(settings: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What was given for the panels."""
-    for name in settings:
-        if name not in PANELS:
-            raise unknown_name("argument of explore", name, [*PANELS, *_DEFAULTS, "report", "dataset"])
-    return {name: explore_state.checked_state(name, state) for name, state in settings.items()}
-
-
-def _great(name: str, among: Iterable[str]) -> str:
-    """The name of the panel that takes the whole width, which is open, or ""."""
-    if name and explore_state.checked_panel(name) not in among:
-        raise BadValue(f"The panel {name!r} is not open, so it cannot be large. Open: {', '.join(among) or 'none'}.")
-    return name
-
-
-def _stacked(pictures: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8] | None:
-    """Pictures (H, W, 3) one below the other on white; None without any."""
-    if not pictures:
-        return None
-    width = max(each.shape[1] for each in pictures)
-    padded = [np.pad(each, ((0, GAP), (0, width - each.shape[1]), (0, 0)), constant_values=255) for each in pictures]
-    return np.concatenate(padded)
 
 
 def explore(
@@ -311,7 +289,7 @@ def explore(
         large: name of the one that takes the whole width.
         unit: address of the unit to begin with; default: the picker's choice.
         image: name of the picture to begin with; default: the first.
-        settings: for each panel by name what is set in it, as ``am={"recipe": "mahendran"}``; as `Explorer.code` writes.
+        settings: for each panel by name what is set in it, as ``am={"recipe": "mahendran"}``; see `Explorer.code`.
 
     Raises:
         UnknownName, BadValue, BadType: a panel, unit, picture or setting that is not there.

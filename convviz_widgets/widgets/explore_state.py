@@ -3,7 +3,7 @@
 import base64
 import sys
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from convviz_widgets.core.errors import BadType, BadValue, unknown_name
@@ -30,6 +30,17 @@ def checked_panel(name: Any) -> str:
     return str(name)
 
 
+def checked_large(name: str, among: Iterable[str]) -> str:
+    """The name of the panel that takes the whole width, which is open, or "".
+
+    Raises:
+        UnknownName, BadValue: there is no such panel, or it is not among those that are open.
+    """
+    if name and checked_panel(name) not in among:
+        raise BadValue(f"The panel {name!r} is not open, so it cannot be large. Open: {', '.join(among) or 'none'}.")
+    return name
+
+
 def checked_state(name: str, state: Any) -> dict[str, Any]:
     """What a panel is to begin with, as its traits take it.
 
@@ -49,6 +60,18 @@ def checked_state(name: str, state: Any) -> dict[str, Any]:
     if isinstance(found.get("region"), str):
         found["region"] = _unpacked(found["region"])
     return found
+
+
+def settings_of(given: Mapping[str, Any], others: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """What is given for the panels by name, checked; ``others`` are the arguments that are there besides.
+
+    Raises:
+        UnknownName, BadType, BadValue: what is named is no panel, or its state none; see `checked_state`.
+    """
+    for name in given:
+        if name not in TRAITS:
+            raise unknown_name("argument of explore", name, [*TRAITS, *others])
+    return {name: checked_state(name, state) for name, state in given.items()}
 
 
 def state_of(name: str, panel: Any) -> dict[str, Any]:
