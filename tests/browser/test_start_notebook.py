@@ -24,7 +24,7 @@ def test_the_start_notebook_runs_within_a_binders_memory(lab: Lab) -> None:
     lab.open(NOTEBOOK.name)
     lab.run_all()
     pickers = lab.page.locator(".cv-picker")
-    expect(pickers).to_have_count(2)
+    expect(pickers).to_have_count(3)
     expect(pickers.first.locator(".cv-patch")).to_have_count(9, timeout=120_000)
     processes = {pid: peak(pid) for pid in [lab.server.process.pid, *lab.server.processes()]}
     assert 0 < sum(processes.values()) < BINDER_MEMORY, processes
