@@ -395,6 +395,14 @@ ROWS: tuple[Row, ...] = (
         "after Zeiler & Fergus 2013, figure 4",
         "07_training.ipynb",
     ),
+    Row(
+        "explore",
+        "convviz_widgets.widgets.explore:explore",
+        "widget",
+        "One unit and one photo in linked panels, in one cell or several: what the widgets above show, together",
+        "",
+        "00_start.ipynb",
+    ),
     Row("link", "convviz_widgets.widgets.link:link", "tool", "Ties the shared traits of several widgets"),
     Row(
         "ConvvizError", "convviz_widgets.core.errors:ConvvizError", "error", "The root of every error raised on purpose"

@@ -211,6 +211,18 @@ def browse(lens: Any, photos: Photos) -> None:
     watch(browser)
 
 
+def look_around(lens: Any, photos: Photos) -> None:
+    """All panels at once; one closed in the midst of its work."""
+    data = Labelled(photos)
+    several = [photos[index] for index in range(4)]
+    panels, am = ("picker", "brush", "am", "projections", "concepts"), {"knobs": {"steps": 3}}
+    report = cv.dissect(lens, data, "conv2")
+    explorer = cv.explore(lens, several, report, dataset=data, panels=panels, unit="conv2:3", am=am)
+    explorer.unit = "conv1:2"
+    explorer.panels = ["picker", "concepts"]
+    watch(explorer)
+
+
 def watch(viewer: Any) -> None:
     viewer.wait(60)
     viewer.close()
@@ -279,6 +291,7 @@ USES: dict[str, Work] = {
     "InversionPanel": calls(tell_in_a_panel),
     "ConceptBrowser": calls(browse),
     "LayerPicker": calls(pick),
+    "explore": calls(look_around),
     "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }
 DATA = {"MiniBroden", "ImageFolder", "Broden", "SegmentationFolder", "BoxFolder", "validate"}
