@@ -1,22 +1,35 @@
 """The trained decoders that ship, one for each layer of a built-in network that is worth one."""
 
-import json
-from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
-
-from convviz_widgets.core.errors import MissingFile, unknown_name
-from convviz_widgets.nets.builtin import FOLDER
+from convviz_widgets.core.errors import unknown_name
+from convviz_widgets.nets.beside import Beside
 from convviz_widgets.nets.builtin import card as network_card
 from convviz_widgets.nets.upconvnet import UpconvNet
 
-_TRAINED_FOR = ("mini",)
+_TRAINED = Beside(
+    "decoders",
+    "trained decoder",
+    "convviz_widgets.nets.train_decoder",
+    "For other networks `train_decoder` makes one.",
+)
+SERVED = {
+    "mini": {
+        **{f"conv{number}": f"relu{number}" for number in range(1, 6)},
+        "fc6": "relu6",
+        "fc7": "relu7",
+        "flatten": "pool5",
+        "dropout6": "pool5",
+        "dropout7": "relu6",
+    },
+}
+"""Of each network the layers without a decoder of their own, with the one whose decoder serves them: its answers are
+theirs once what is below 0 is set to 0 and the shape is its own."""
 
 
 def names() -> tuple[str, ...]:
     """The built-in networks for which trained decoders ship."""
-    return _TRAINED_FOR
+    return _TRAINED.nets
 
 
 def card(name: str = "mini") -> dict[str, Any]:
@@ -26,15 +39,12 @@ def card(name: str = "mini") -> dict[str, Any]:
         UnknownName: no decoders ship for a network of that name.
         MissingFile: their file is not where it should be.
     """
-    if name not in _TRAINED_FOR:
-        raise unknown_name("trained decoder for", name, _TRAINED_FOR, "For other networks `train_decoder` makes one.")
-    found: dict[str, Any] = json.loads(_file(name, ".json").read_text(encoding="utf-8"))
-    return found
+    return _TRAINED.card(name)
 
 
 def layers(name: str = "mini") -> tuple[str, ...]:
     """The layers of a network for which a decoder ships, in their order; none for a network without."""
-    return tuple(card(name)["layers"]) if name in _TRAINED_FOR else ()
+    return tuple(card(name)["layers"]) if name in _TRAINED.nets else ()
 
 
 def load(name: str, layer: str) -> UpconvNet:
@@ -53,18 +63,5 @@ def load(name: str, layer: str) -> UpconvNet:
         raise unknown_name(f"trained decoder of {name} for", layer, known, "`train_decoder` makes one for any layer.")
     size = network_card(name)["size"]
     decoder = UpconvNet(tuple(known[layer]["shape"]), (network_card(name)["channels"], size, size))
-    with safe_open(_file(name, ".safetensors"), framework="pt") as saved:
-        keys = [key for key in saved.keys() if key.startswith(f"{layer}.")]  # noqa: SIM118 -- a file, not a dict
-        state = {key.partition(".")[2]: saved.get_tensor(key) for key in keys}
-    decoder.load_state_dict({key: each.float() if each.is_floating_point() else each for key, each in state.items()})
+    decoder.load_state_dict(_TRAINED.state(name, layer))
     return decoder.eval().requires_grad_(requires_grad=False)
-
-
-def _file(name: str, suffix: str) -> Path:
-    file = FOLDER / f"{name}-decoders{suffix}"
-    if not file.exists():
-        raise MissingFile(
-            f"The decoders for {name!r} should lie in {file.name}, which is not in the package. Install it again, or "
-            f"train them: python -m convviz_widgets.nets.train_decoder {name}"
-        )
-    return file

@@ -6,21 +6,23 @@ by Nguyen et al. 2016, "Synthesizing the preferred inputs for neurons in neural 
 section 3: what is optimised is the code, within the range of real codes, and the picture is what this makes of it.
 """
 
-import json
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
-from convviz_widgets.core.errors import BadValue, MissingFile, unknown_name
-from convviz_widgets.nets.builtin import FOLDER
+from convviz_widgets.core.errors import BadValue
+from convviz_widgets.nets.beside import Beside
 
 SLOPE = 0.2  # of the leaky ReLUs for values below 0
 START = 6  # pixels, side of the first map
-_TRAINED_FOR = ("mini",)
+_TRAINED = Beside(
+    "generator",
+    "trained generator",
+    "convviz_widgets.nets.train_generator",
+    "Any module from codes to pictures will do.",
+)
 
 
 class Generator(nn.Module):
@@ -104,7 +106,7 @@ def _upconvolution(before: int, after: int, *, refined: bool) -> nn.Sequential:
 
 def names() -> tuple[str, ...]:
     """The built-in networks for which a trained generator ships."""
-    return _TRAINED_FOR
+    return _TRAINED.nets
 
 
 def card(name: str = "mini") -> dict[str, Any]:
@@ -114,10 +116,7 @@ def card(name: str = "mini") -> dict[str, Any]:
         UnknownName: no generator ships for a network of that name.
         MissingFile: its file is not where it should be.
     """
-    if name not in _TRAINED_FOR:
-        raise unknown_name("trained generator for", name, _TRAINED_FOR, "Any module from codes to pictures will do.")
-    found: dict[str, Any] = json.loads(_file(name, ".json").read_text(encoding="utf-8"))
-    return found
+    return _TRAINED.card(name)
 
 
 def load(name: str = "mini") -> Generator:
@@ -133,16 +132,5 @@ def load(name: str = "mini") -> Generator:
     """
     about = card(name)
     generator = Generator(about["code_length"], about["code_layer"])
-    state: dict[str, torch.Tensor] = load_file(_file(name, ".safetensors"))
-    generator.load_state_dict({key: each.float() if each.is_floating_point() else each for key, each in state.items()})
+    generator.load_state_dict(_TRAINED.state(name))
     return generator.eval().requires_grad_(requires_grad=False)
-
-
-def _file(name: str, suffix: str) -> Path:
-    file = FOLDER / f"{name}-generator{suffix}"
-    if not file.exists():
-        raise MissingFile(
-            f"The generator for {name!r} should lie in {file.name}, which is not in the package. Install it again, or "
-            f"train it: python -m convviz_widgets.nets.train_generator {name}"
-        )
-    return file

@@ -10,7 +10,7 @@ from torch import nn
 
 from convviz_widgets.core.errors import BadValue, MissingFile, UnknownName
 from convviz_widgets.data.mini_broden import MiniBroden
-from convviz_widgets.nets import builtin, generator, train_generator
+from convviz_widgets.nets import beside, builtin, generator, train_generator
 from convviz_widgets.nets.discriminator import Contest, Discriminator
 from convviz_widgets.nets.generator import Generator
 from convviz_widgets.nets.loop import Objective
@@ -240,6 +240,6 @@ def test_wrong_names_shapes_and_lost_files_are_told(tmp_path: Path, monkeypatch:
     assert generator.names() == ("mini",)
     with pytest.raises(BadValue, match=r"\(N, 256\); given: \(2, 3\).*'relu6'"):
         Generator(256, "relu6")(torch.zeros(2, 3))
-    monkeypatch.setattr(generator, "FOLDER", tmp_path)
+    monkeypatch.setattr(beside, "FOLDER", tmp_path)
     with pytest.raises(MissingFile, match=r"train_generator mini"):
         generator.load("mini")
