@@ -3,7 +3,15 @@
 import sys
 from importlib import import_module
 
-SUITES = ("foundation", "activation_maximization", "way_back", "occlusion", "inversion", "dissection")
+SUITES = (
+    "foundation",
+    "activation_maximization",
+    "way_back",
+    "occlusion",
+    "inversion",
+    "dissection",
+    "dissection_memory",
+)
 wanted = [name for name in SUITES if name in sys.argv[1:]] or SUITES
 for name in wanted:
     for row in import_module(f"tests.benchmarks.{name}").rows(quick="quick" in sys.argv[1:]):
