@@ -49,15 +49,15 @@ class Quantile:
         if not bool(range_.isfinite().all()):
             raise BadValue("The activations hold NaN or infinite values, which cannot be counted. Check the weights.")
         bits = values.contiguous().view(torch.int32)
-        size = (bits & 0x7FFFFFFF) >> SHIFT
+        size = torch.bitwise_and(bits, 0x7FFFFFFF).bitwise_right_shift_(SHIFT)
         largest = int(size.max())
         if largest:
             self._reach(int(torch.where(size > 0, size, largest).min()), largest)
         counts = self._counts_of(values.shape[1], values.device)
-        place = (size - (self._low - 1)).clamp(min=0)
+        place = size.sub_(self._low - 1).clamp_(min=0)  # in place, as is what follows: memory that is new costs most
         if float(range_[0].min()) < 0:
-            place += ((bits < 0) & (size > 0)).to(torch.int32) * self._width
-        place = place.long() + (torch.arange(len(counts), device=values.device) * counts.shape[1])[:, None]
+            place += ((bits < 0) & (place > 0)).to(torch.int32) * self._width
+        place = place.long().add_((torch.arange(len(counts), device=values.device) * counts.shape[1])[:, None])
         one = torch.ones((), dtype=torch.int64, device=values.device)
         counts.view(-1).scatter_add_(0, place.view(-1), one.expand(place.numel()))
         self._widen(range_.cpu().numpy())

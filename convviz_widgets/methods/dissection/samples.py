@@ -51,11 +51,10 @@ class Samples:
         self.concepts = tuple(sorted(_concepts(dataset), key=lambda each: each.id))
         self.categories = tuple(dict.fromkeys(str(each.category) for each in self.concepts))
         self._lens, self._framings = lens, Framings(lens.preprocess)
-        self._column = np.zeros(self.concepts[-1].id + 1, dtype=np.int32)
-        self._category = np.full(self.concepts[-1].id + 1, -1)
+        self._columns = np.full((len(self.categories), self.concepts[-1].id + 1), -1, dtype=np.int32)
+        self._columns[:, 0] = 0
         for column, concept in enumerate(self.concepts, start=1):
-            self._column[concept.id] = column
-            self._category[concept.id] = self.categories.index(str(concept.category))
+            self._columns[self.categories.index(str(concept.category)), concept.id] = column
         self.density = density or self._density()
 
     def read(self, sample: Any) -> tuple[torch.Tensor, Labelled]:
@@ -94,26 +93,19 @@ class Samples:
                 "(h, w), or (L, h, w) where a pixel has several."
             )
         array = array if array.ndim == 3 else array[None]
-        low, high = int(array.min()), int(array.max())
-        if low < 0 or high >= len(self._column) or not self._belong(array, category):
-            wrong = [each for each in np.unique(array) if each and not self._is_of(int(each), category)]
+        known = self._columns[category]
+        columns = known[array] if array.min() >= 0 and array.max() < len(known) else None
+        if columns is None or columns.min() < 0:
+            wrong = [each for each in np.unique(array) if not 0 <= each < len(known) or known[each] < 0]
             raise BadValue(
                 f"The labels of {self.categories[category]!r} hold {wrong[:5]}, which are no concepts of that "
                 "category. Accepted: the ids of `dataset.concepts`, and 0 for none."
             )
-        seen = list(self._column[framing.labels(array, grid)])
+        seen = list(framing.labels(columns, grid))
         for place, layer in enumerate(seen[1:], start=1):
             for earlier in seen[:place]:
                 layer[layer == earlier] = 0
         return seen
-
-    def _belong(self, array: npt.NDArray[Any], category: int) -> bool:
-        of = self._category == category
-        of[0] = True
-        return bool(of[array].all())
-
-    def _is_of(self, concept: int, category: int) -> bool:
-        return 0 < concept < len(self._category) and bool(self._category[concept] == category)
 
     def _density(self) -> tuple[float, float]:
         """Found on the first sample that can be read."""
