@@ -1,5 +1,6 @@
 """A trained decoder with the layer that it belongs to."""
 
+import math
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -25,12 +26,15 @@ class Decoder:
         layer: name of the layer.
         fingerprint: of the weights of the network whose layer it is; "" for what ships.
         losses: mean squared error of each epoch of its training.
+        through: the layer it was trained for, where that is another, which follows and only sets to 0 what is below, or
+            gives another shape: the same is done here first. What a layer has below 0 is then not told; "" for none.
     """
 
     net: UpconvNet
     layer: str
     fingerprint: str = ""
     losses: tuple[float, ...] = ()
+    through: str = ""
 
     @torch.inference_mode(mode=False)
     @torch.no_grad()
@@ -40,11 +44,17 @@ class Decoder:
         Raises:
             BadValue: answers of another shape, as to a picture of another size.
         """
-        return self.net(activations.to(self.net.centre.device).float())  # type: ignore[no-any-return]
+        given = activations.to(self.net.centre.device).float()
+        if self.through:
+            given = given.clamp(min=0)
+            given = given.reshape(-1, *self.net.shape) if given[0].numel() == math.prod(self.net.shape) else given
+        return self.net(given)  # type: ignore[no-any-return]
 
     @staticmethod
     def shipped_for(lens: Lens) -> tuple[str, ...]:
-        """The layers of a network for which a decoder ships, in their order; none for most networks and weights.
+        """The layers of a network that have a decoder of their own, in their order; none for most networks and weights.
+
+        The layers in between, such as the convolution before a ReLU, are served by these; see `shipped`.
 
         Example:
             >>> Decoder.shipped_for(Lens.load("mini"))[:2]
@@ -55,11 +65,12 @@ class Decoder:
 
     @classmethod
     def shipped(cls, lens: Lens, layer: str) -> Self:
-        """The decoder that ships for a layer of a built-in network.
+        """The decoder that ships for a layer of a built-in network: its own, or that of the ReLU that follows.
 
         Example:
-            >>> Decoder.shipped(Lens.load("mini"), "pool5").layer
-            'pool5'
+            >>> lens = Lens.load("mini")
+            >>> Decoder.shipped(lens, "pool5").layer, Decoder.shipped(lens, "conv2").through
+            ('pool5', 'relu2')
 
         Raises:
             UnknownName: none does; `train_decoder` makes one.
@@ -70,7 +81,9 @@ class Decoder:
                 f"The decoders that ship for {lens.name!r} belong to the weights that ship with it, and these are "
                 "others. `train_decoder(lens, layer, images)` makes one for these."
             )
-        return cls(on_device(shipped.load(lens.name, layer), lens.device), layer)  # type: ignore[arg-type]
+        through = shipped.SERVED.get(lens.name, {}).get(layer, "")
+        net = on_device(shipped.load(lens.name, through or layer), lens.device)
+        return cls(net, layer, through=through)  # type: ignore[arg-type]
 
     def save(self, file: str | os.PathLike[str]) -> Path:
         """Writes the decoder to a file, whole or not at all."""
@@ -78,6 +91,7 @@ class Decoder:
             "layer": self.layer,
             "fingerprint": self.fingerprint,
             "losses": list(self.losses),
+            "through": self.through,
             "shape": list(self.net.shape),
             "picture": list(self.net.picture_shape),
             "widths": list(self.net.widths),
@@ -107,7 +121,7 @@ class Decoder:
                 "wrote."
             ) from error
         net.eval().requires_grad_(requires_grad=False)
-        return cls(net, saved["layer"], saved["fingerprint"], tuple(saved["losses"]))
+        return cls(net, saved["layer"], saved["fingerprint"], tuple(saved["losses"]), saved.get("through", ""))
 
     def check(self, lens: Lens, layer: str) -> None:
         """Whether it belongs to this layer of this network.

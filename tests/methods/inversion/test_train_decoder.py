@@ -179,3 +179,29 @@ def test_the_decoders_that_ship_belong_to_the_weights_that_ship() -> None:
     assert Decoder.shipped_for(other) == ()
     with pytest.raises(BadValue, match="these are others"):
         Decoder.shipped(other, "relu1")
+
+
+def test_every_layer_of_the_network_that_ships_has_a_decoder_its_own_or_that_of_the_relu_that_follows() -> None:
+    lens = cv.Lens.load("mini", device="cpu")
+    prepared = lens.prepare(np.random.default_rng(0).random((2, 96, 96, 3)))
+    answers = lens.record(prepared, lens.layers)
+    own = Decoder.shipped_for(lens)
+    for layer in lens.layers:
+        decoder = Decoder.shipped(lens, layer)
+        assert (decoder.layer, bool(decoder.through)) == (layer, layer not in own)
+        decoder.check(lens, layer)
+        source = decoder.through or layer
+        assert torch.equal(decoder.decode(answers[layer]), Decoder.shipped(lens, source).decode(answers[source]))
+    assert Decoder.shipped(lens, "conv2").through == "relu2"
+    assert float(answers["conv2"].min()) < 0
+
+
+def test_who_is_served_by_another_decoder_is_kept_in_its_file_and_sizes_are_still_checked(tmp_path: Path) -> None:
+    lens = cv.Lens.load("mini", device="cpu")
+    decoder = Decoder.shipped(lens, "conv5")
+    again = Decoder.load(decoder.save(tmp_path / "conv5.pt"))
+    assert (again.layer, again.through) == ("conv5", "relu5")
+    code = torch.randn(1, 64, 12, 12)
+    assert torch.equal(again.decode(code), decoder.decode(code))
+    with pytest.raises(BadValue, match=r"\(N, 64, 12, 12\); given: \(1, 64, 13, 13\)"):
+        again.decode(torch.zeros(1, 64, 13, 13))
