@@ -1,29 +1,34 @@
-// Errors by depth: one line per way of telling; the tile that is looked at is marked.
+// What is kept by depth: one line per way of telling; the tile that is looked at is marked.
 
 /** @param {Model} model @param {ReturnType<typeof tile_store>} held @param {(layer: string) => void} focus @param {AbortSignal} signal */
 function errors_part(model, held, focus, signal) {
   const HEIGHT = 150;
   const [LEFT, RIGHT, TOP, BOTTOM] = [38, 14, 8, 22];
   let measure = "pixel";
-  const modes = choice_row("Error drawn", [
+  const modes = choice_row("Measure drawn", [
     ["pixel", "pixel", "Mean absolute difference from the photo, in [0, 1]"],
     ["colour", "colour", "The same of the colours without their brightness"],
+    ["answer", "answer", "Squared distance of the layer's answer from what was told from, as a share of its own square"],
+    ["class", "class", "How probable the network finds, in what was told, the class it takes the photo for"],
   ], (value) => {
     measure = value;
     draw();
   }, signal);
+  const heading = element("h3", {});
   const chart = svg("svg", { role: "img" });
   const legend = element("ul", { class: "cv-legend-lines" });
   const node = element("section", { class: "cv-errors", "aria-label": "Errors by depth" },
-    element("div", { class: "cv-tools" }, element("h3", {}, "error by depth"), modes.node), chart, legend);
+    element("div", { class: "cv-tools" }, heading, modes.node), chart, legend);
   /** @type {{names: string[], x: (place: number) => number}} */
   let laid = { names: [], x: () => 0 };
 
   const draw = once_per_frame(() => {
     modes.show(measure);
+    const title = measure === "class" ? "probability of the photo's class" : `${measure} error`;
+    heading.textContent = `${measure === "class" ? "class kept" : "error"} by depth`;
     const names = held.tiles.map((each) => each.layer);
-    const lines = (model.get("view").lines ?? []).map((/** @type {any} */ line) => ({
-      ...line, at: names.flatMap((layer, place) => (line.points[layer] ? [[place, line.points[layer][measure]]] : [])),
+    const lines = (model.get("view").lines ?? []).map((/** @type {any} */ line, /** @type {number} */ way) => ({
+      ...line, way, at: names.flatMap((layer, place) => (line.points[layer]?.[measure] === undefined ? [] : [[place, line.points[layer][measure]]])),
     })).filter((/** @type {any} */ line) => line.at.length);
     const width = Math.max(160, chart.clientWidth || 300);
     set_attributes(chart, { viewBox: `0 0 ${width} ${HEIGHT}`, height: HEIGHT });
@@ -39,18 +44,17 @@ function errors_part(model, held, focus, signal) {
     const chosen = names.indexOf(held.focus()?.layer);
     const mark = chosen < 0 ? [] : [svg("path", { class: "cv-joint", d: `M${x(chosen)} ${TOP}V${HEIGHT - BOTTOM}` })];
     const drawn = [...lines].reverse().flatMap((/** @type {any} */ line) => {
-      const place = lines.indexOf(line);
-      const path = svg("path", { class: `cv-error-line cv-way-${place}`, d: `M${line.at.map((/** @type {number[]} */ each) => `${x(each[0]).toFixed(1)} ${y(each[1]).toFixed(1)}`).join("L")}` });
-      const dots = line.at.map((/** @type {number[]} */ each) => svg("circle", { class: `cv-error-dot cv-way-${place}`, cx: x(each[0]).toFixed(1), cy: y(each[1]).toFixed(1), r: line.own ? 3.5 : 2.2 },
+      const path = svg("path", { class: `cv-error-line cv-way-${line.way}`, d: `M${line.at.map((/** @type {number[]} */ each) => `${x(each[0]).toFixed(1)} ${y(each[1]).toFixed(1)}`).join("L")}` });
+      const dots = line.at.map((/** @type {number[]} */ each) => svg("circle", { class: `cv-error-dot cv-way-${line.way}`, cx: x(each[0]).toFixed(1), cy: y(each[1]).toFixed(1), r: line.own ? 3.5 : 2.2 },
         svg("title", {}, `${names[each[0]]}: ${each[1].toFixed(3)} (${line.name})`)));
       return [path, ...dots];
     });
     chart.replaceChildren(...grid, ...mark, ...drawn, ...layer_names(names, chosen, x, width, HEIGHT));
     const told = lines.map((/** @type {any} */ line) => `${line.name}: ${line.at.map((/** @type {number[]} */ each) => `${names[each[0]]} ${each[1].toFixed(3)}`).join(", ")}`);
-    set_attributes(chart, { "aria-label": `${measure} error by depth. ${told.join(". ")}` });
-    legend.replaceChildren(...lines.map((/** @type {any} */ line, /** @type {number} */ place) => element("li", {},
-      svg("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" }, svg("path", { class: `cv-error-line cv-way-${place}`, d: "M0 4H24" })), element("span", {}, line.name))));
-    node.hidden = lines.length === 0;
+    set_attributes(chart, { "aria-label": `${title} by depth. ${told.join(". ")}` });
+    legend.replaceChildren(...lines.map((/** @type {any} */ line) => element("li", {},
+      svg("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" }, svg("path", { class: `cv-error-line cv-way-${line.way}`, d: "M0 4H24" })), element("span", {}, line.name))));
+    node.hidden = !model.get("view").lines?.some((/** @type {any} */ line) => Object.keys(line.points).length);
   }, signal);
   chart.addEventListener("click", (/** @type {MouseEvent} */ event) => {
     const at = event.clientX - chart.getBoundingClientRect().left;

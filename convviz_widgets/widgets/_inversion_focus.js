@@ -85,7 +85,8 @@ function focus_part(model, held, reseeded, signal) {
     draw_whole(told_at.canvas, bitmap, told_at.node.clientWidth);
     const place = held.seed;
     const errors = tile.pixel.length ? `pixel error ${tile.pixel[place].toFixed(3)} · colour ${tile.colour[place].toFixed(3)}` : "";
-    told_at.told.textContent = `${errors}${tile.losses.length ? ` · answer ${short_number(Number(tile.losses[place].toPrecision(2)))}` : ""}`;
+    const chance = tile.chance.length ? ` · class ${tile.chance[place].toFixed(2)}` : "";
+    told_at.told.textContent = `${errors}${tile.losses.length ? ` · answer ${short_number(Number(tile.losses[place].toPrecision(2)))}` : ""}${chance}`;
     set_attributes(told_at.canvas, { "aria-label": `${tile.layer}, ${told_at.what.textContent}: ${told_at.told.textContent}` });
     difference(tile, bitmap, shown);
     told_at.canvas.dataset.layer = tile.layer;

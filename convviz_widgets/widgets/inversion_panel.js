@@ -7,7 +7,7 @@ function render({ model, el }) {
   const root = element("div", { class: "cv cv-viewer cv-inversion", role: "group", "aria-label": `Inversion panel of ${model.get("network").name}` });
   const gate = one_under_way((wish, number) => model.send({ kind: "look", ask: number, ...wish }), (number) => {
     const { run, view } = { run: model.get("run"), view: model.get("view") };
-    // A descent has answered once its first picture is here: so no newer one is asked for before.
+    // A descent has answered once its first picture is here: so no newer one is asked for before, unless it waits.
     return model.get("answered") >= number && (run.state !== "running" || (view.number === run.number && view.step > 0));
   });
   const busy = () => (root.dataset.busy = String(gate.busy() || (!model.get("view").tiles && !model.get("problem").text && model.get("names").length > 0)));
@@ -53,8 +53,9 @@ function render({ model, el }) {
   return () => ended.abort();
 }
 
-/** Stop, restart, what to take away, and how far the descent is. @param {Model} model @param {AbortSignal} signal */
+/** Pause, stop, restart, what to take away, and how far the descent is. @param {Model} model @param {AbortSignal} signal */
 function run_part(model, signal) {
+  const main = tool_button("Pause", "pause", () => model.send({ kind: model.get("run").state === "paused" ? "resume" : "pause" }), signal);
   const stop = tool_button("Stop", "stop", () => model.send({ kind: "stop" }), signal, { title: "End the descent and keep the pictures" });
   const again = tool_button("Restart", "again", () => model.send({ kind: "restart" }), signal, { title: "Tell every picture anew" });
   const copy = tool_button("Copy as code", "copy", async () => {
@@ -70,19 +71,21 @@ function run_part(model, signal) {
   const counter = element("span", { class: "cv-counter cv-numbers" });
   const bar = element("progress", { max: 1, value: 0, "aria-label": "Steps done" });
   const told = element("p", { class: "cv-hidden-text", role: "status", "aria-live": "polite" });
-  const node = element("div", { class: "cv-inversion-run" }, element("div", { class: "cv-run", role: "toolbar", "aria-label": "Run" }, stop.node, again.node, copy.node, save.node, counter), bar, told);
+  const node = element("div", { class: "cv-inversion-run" }, element("div", { class: "cv-run", role: "toolbar", "aria-label": "Run" }, main.node, stop.node, again.node, copy.node, save.node, counter), bar, told);
   const show = () => {
     const { run, view } = { run: model.get("run"), view: model.get("view") };
-    const running = run.state === "running";
+    const [running, paused] = [run.state === "running", run.state === "paused"];
+    const active = running || paused;
     node.dataset.state = run.state;
-    stop.node.disabled = !running;
+    main.show(...(/** @type {[string, string]} */ (paused ? ["Resume", "play"] : ["Pause", "pause"])));
+    main.node.disabled = stop.node.disabled = !active;
     for (const each of [again, copy, save]) each.node.disabled = !view.tiles;
     const left = running && view.left && view.step > 4 ? ` · ${view.left < 90 ? `${Math.ceil(view.left)} s` : `${Math.round(view.left / 60)} min`} left` : "";
     const words = /** @type {Record<string, string>} */ ({ idle: "", done: "done", stopped: "stopped", error: "failed" })[run.state] ?? "";
-    counter.textContent = !running ? words : view.total ? `step ${view.step}/${view.total} · error ${short_number(Number((view.error ?? 0).toPrecision(2)))}${left}` : "starting…";
-    bar.value = running && view.total ? view.step / view.total : 0;
-    bar.style.visibility = running ? "visible" : "hidden";
-    const spoken = running ? "running" : words;
+    counter.textContent = !active ? words : view.total ? `step ${view.step}/${view.total} · error ${short_number(Number((view.error ?? 0).toPrecision(2)))}${paused ? " · paused" : left}` : "starting…";
+    bar.value = active && view.total ? view.step / view.total : 0;
+    bar.style.visibility = active ? "visible" : "hidden";
+    const spoken = active ? run.state : words;
     if (told.textContent !== spoken) told.textContent = spoken;
   };
   /** @param {any} message @param {DataView[]} buffers */

@@ -1,8 +1,7 @@
 """The inversion panel: what each layer still knows of a photo, as a filmstrip of pictures told from its answers."""
 
-import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,35 +11,14 @@ import traitlets
 from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.unit import Unit
-from convviz_widgets.jobs.job import Job
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.widgets import inversion_choice, inversion_view, picking
 from convviz_widgets.widgets.am_runs import SHARE_SHOWING, Share
 from convviz_widgets.widgets.base import joined
 from convviz_widgets.widgets.inversion_choice import Choice
+from convviz_widgets.widgets.inversion_run import Run
 from convviz_widgets.widgets.inversion_tiles import Tile, Tiles, by_layer
 from convviz_widgets.widgets.viewer import SECONDS_FOR_A_STILL, Viewer
-
-
-@dataclass(eq=False)
-class _Run:
-    """A descent of the layers that are missing: what was chosen, its number, what ends it, how it ended ("" before)."""
-
-    choice: Choice
-    number: int
-    halt: threading.Event = field(default_factory=threading.Event)
-    job: Job[None] | None = None
-    ending: str = ""
-
-    @property
-    def over(self) -> bool:
-        """Whether it has ended, also by an interrupt of the kernel."""
-        return bool(self.ending) or (self.job is not None and self.job.ended)
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """The same as a trait."""
-        return {"state": self.ending or ("idle" if self.over else "running"), "number": self.number}
 
 
 class InversionPanel(Viewer):
@@ -94,7 +72,7 @@ class InversionPanel(Viewer):
 
     # Pictures: written by the worker.
     run: Any = traitlets.Dict({"state": "idle", "number": 0}).tag(sync=True)
-    """{"state": idle, running, done, stopped or error, "number"} of the descent."""
+    """{"state": idle, running, paused, done, stopped or error, "number"} of the descent."""
     view = traitlets.Dict({}).tag(sync=True)
     """The tiles, their errors by depth and the code; see `inversion_view.view_of`."""
 
@@ -103,7 +81,7 @@ class InversionPanel(Viewer):
     def __init__(
         self, lens: Lens, images: Any, *, layers: Any = None, decoders: Any = None, unit: Any = None, **traits: Any
     ) -> None:
-        self._run: _Run | None = None
+        self._run: Run | None = None
         self._showing = Share(SHARE_SHOWING)
         given = {name: traits.pop(name) for name in inversion_choice.ASKED if name in traits}
         super().__init__(lens, images, **traits)
@@ -125,21 +103,28 @@ class InversionPanel(Viewer):
         return {name: tile for name in choice.layers if (tile := self._tiles.known(choice, name)) is not None}
 
     def receive(self, message: dict[str, Any], buffers: list[memoryview]) -> None:
-        """Answers a gesture, also ``stop``, ``restart``, and ``file``, which asks for a picture to keep."""
+        """Answers a gesture, also ``pause``, ``resume``, ``stop``, ``restart``, and ``file``, for a picture to keep."""
         self._asked = max(self._asked, int(message.get("ask", 0)))
-        if message["kind"] in ("stop", "restart"):
+        if message["kind"] in ("pause", "resume", "stop", "restart"):
             getattr(self, message["kind"])()
         elif message["kind"] == "file":
             self._file()
         else:
             super().receive(message, buffers)
 
+    def pause(self) -> None:
+        """Lets the descent wait after the step under way; other work of the network goes on meanwhile."""
+        self._control("pause")
+
+    def resume(self) -> None:
+        """Lets a paused descent go on where it was."""
+        self._control("resume")
+
     def stop(self) -> None:
-        """Ends the descent after the step under way; its pictures stay."""
+        """Ends the descent after the step under way, or a paused one after its next; its pictures stay."""
         if self._run is not None:
             self._run.halt.set()
-            if self._run.over:
-                self.write(run=self._run.told)
+            self._control("resume")
 
     def restart(self) -> None:
         """Tells every picture of the filmstrip anew."""
@@ -149,7 +134,7 @@ class InversionPanel(Viewer):
         self._look()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Waits until the newest look is answered and the descent has ended; says whether that is so."""
+        """Waits until the newest look is answered and the descent has ended; a paused one does not. Says whether."""
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             looking, run = self._looking, self._run
@@ -216,7 +201,7 @@ class InversionPanel(Viewer):
         known = {"problem": {}, "names": list(self.album), **choice.traits()}
         return {**known, **photo, "run": told, "view": view}
 
-    def _planned(self, choice: Choice) -> _Run | None:
+    def _planned(self, choice: Choice) -> Run | None:
         """The run that a choice needs: the present one where it makes the same, a new one where layers are missing."""
         run = self._run
         if run is not None and run.choice.key == choice.key and (not run.over or not self._tiles.missing(choice)):
@@ -224,13 +209,15 @@ class InversionPanel(Viewer):
         self._worker.cancel((id(self), "run"))
         self._tiles.underway = None
         number = self.run["number"] + 1
-        self._run = _Run(choice, number) if choice.kind == "regularized" and self._tiles.missing(choice) else None
+        self._run = Run(choice, number) if choice.kind == "regularized" and self._tiles.missing(choice) else None
         return self._run
 
     def _seen(self) -> None:
         """Begins the descent of what is missing."""
         run = self._run
         if run is None or run.job is not None:
+            if run is not None and run.told != self.run:  # paused or resumed while the look was under way
+                self._tell(run)
             return
         missing = self._tiles.missing(run.choice)
         image = self.album[run.choice.image]
@@ -243,29 +230,29 @@ class InversionPanel(Viewer):
             on_error=lambda error: self._failed(run, error),
         )
 
-    def _preview(self, run: _Run, step: Step) -> None:
+    def _preview(self, run: Run, step: Step) -> None:
         if run is self._run and (self._showing.due or step.index == 1):
             self._showing.spend(lambda: self._show(run))
 
-    def _done(self, run: _Run) -> None:
+    def _done(self, run: Run) -> None:
         run.ending = "stopped" if run.halt.is_set() else "done"
         if run is self._run:
             self._show(run)
             if run.ending == "done" and self._tiles.missing(self._choice):  # layers that were added meanwhile
                 self._look()
 
-    def _failed(self, run: _Run, error: BaseException) -> None:
+    def _failed(self, run: Run, error: BaseException) -> None:
         run.ending = "error"
         if run is self._run:
-            self.write(run=run.told)
+            self._tell(run)
             self.fail(error)
 
-    def _show(self, run: _Run) -> None:
+    def _show(self, run: Run) -> None:
         """Sends what there is to see: one message."""
         current = self._worker.current
         left = None if run.ending or current is None else current.progress.seconds_left
         choice = self._choice if self._choice.key == run.choice.key else run.choice
-        self.write(run=run.told, view=inversion_view.view_of(choice, self._tiles, run.number, left))
+        self._tell(run, view=inversion_view.view_of(choice, self._tiles, run.number, left))
 
     def _file(self) -> None:
         choice = self._choice
@@ -279,6 +266,17 @@ class InversionPanel(Viewer):
             self.send({"kind": "file", "name": name, "type": "image/png"}, [data])
 
         self._worker.submit(work, key=(id(self), "file"), priority=2, on_error=self.fail)
+
+    def _control(self, what: str) -> None:
+        run = self._run
+        if run is not None and run.job is not None:
+            getattr(run.job, what)()
+            self._tell(run)
+
+    def _tell(self, run: Run, **more: Any) -> None:
+        """Sends how a run goes: as it is by then, which both the worker and a gesture may change."""
+        with self._lock:
+            self.write(run=run.told, **more)
 
     def _network(self) -> dict[str, Any]:
         return {**super()._network(), **inversion_choice.outline()}

@@ -12,10 +12,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from convviz_widgets.core.errors import BadType, ConvvizError, MissingFile, UnknownName
+from convviz_widgets.core.errors import BadType, ConvvizError, MissingFile, UnknownName, UnsupportedModel
 from convviz_widgets.core.step import Step, Steps
+from convviz_widgets.lens.backward import cached_answers
 from convviz_widgets.lens.canvas.space import Space
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.prediction import class_probabilities
 from convviz_widgets.lens.single import one_picture
 from convviz_widgets.methods.inversion.codes import codes_of
 from convviz_widgets.methods.inversion.compare import colour_error, pixel_error
@@ -42,6 +44,8 @@ class Tile:
         images: (S, H, W, 3), one per seed; none where it could not be told.
         losses: (S,) error of the layer's answer to them; none where that is not known.
         pixel, colour: (S,) errors of the pictures; see `compare`.
+        chance: (S,) probability that the network gives them of the class it takes the photo for; none where it gives no
+            class scores, or is not asked yet.
         steps: how many a stopped run had done; None for a whole one.
         note: why there is no image, or why the run ended early.
     """
@@ -53,6 +57,7 @@ class Tile:
     losses: tuple[float, ...] = ()
     pixel: tuple[float, ...] = ()
     colour: tuple[float, ...] = ()
+    chance: tuple[float, ...] = ()
     steps: int | None = None
     note: str = ""
 
@@ -129,7 +134,7 @@ class Tiles:
             try:
                 work = invert.steps(self._lens, image, layer, decoders=decoder, **choice.settings)
                 result = yield from work
-                self._keep_all(choice, (layer,), result)
+                self._keep_all(choice, (layer,), result, note=_through(decoder))
             except ConvvizError as error:
                 self._keep(choice, self._empty(choice, layer, str(error)))
             yield Step(place + 1, len(missing), label=layer)
@@ -187,14 +192,15 @@ class Tiles:
                     self._keep_stopped(choice, image, self.underway)
                     return
 
-    def _keep_all(self, choice: Choice, layers: tuple[str, ...], result: Inversion) -> None:
+    def _keep_all(self, choice: Choice, layers: tuple[str, ...], result: Inversion, note: str = "") -> None:
         each = len(result.images) // len(layers)
         for place, layer in enumerate(layers):
             own = slice(place * each, (place + 1) * each)
             images = np.stack([pixels(one) for one in result.images[own]])
             losses = tuple(float(loss) for loss in result.losses[own])
-            found = self.measured(choice, images)
-            self._keep(choice, Tile(layer, choice.kind, choice.title, images, losses, **found, note=result.stopped))
+            found = self.measured(choice, images) | {"chance": self._chances(choice, images)}
+            note = result.stopped or note
+            self._keep(choice, Tile(layer, choice.kind, choice.title, images, losses, **found, note=note))
 
     def _keep_stopped(self, choice: Choice, image: Any, underway: Underway) -> None:
         for layer in underway.layers:
@@ -202,7 +208,7 @@ class Tiles:
             if images is None:
                 continue
             losses = self._losses(choice, image, layer, images)
-            found = self.measured(choice, images)
+            found = self.measured(choice, images) | {"chance": self._chances(choice, images)}
             steps = underway.step.index
             self._keep(
                 choice, Tile(layer, choice.kind, choice.title, images, losses, **found, steps=steps, note=BY_HAND)
@@ -214,10 +220,27 @@ class Tiles:
         """The error of a layer's answer to each of its images, as `Inversion.losses` has it."""
         perturbation = Perturbation.parse(choice.perturbation) if choice.perturbation else None
         (code,) = codes_of(self._lens, one_picture(self._lens, image), [layer], perturbation, seed=choice.seed)
+        return tuple(code.misfit(self._lens.record(self._seen(images), [layer])[layer]).tolist())
+
+    def _chances(self, choice: Choice, images: Pictures) -> tuple[float, ...]:
+        """How probable the network finds, in each image, the class it takes the photo for."""
+        try:
+            photo = class_probabilities(self._answers(self._picture(choice.image)[None]), self._lens.class_names)
+            chances = class_probabilities(self._answers(images), self._lens.class_names)
+        except UnsupportedModel:
+            return ()
+        return tuple(chances[:, int(photo[0].argmax())].tolist())
+
+    @torch.inference_mode(mode=False)
+    @torch.no_grad()
+    def _answers(self, images: Pictures) -> torch.Tensor:
+        return cached_answers(self._lens, self._seen(images))
+
+    def _seen(self, images: Pictures) -> torch.Tensor:
+        """Images (S, H, W, 3) as the network sees them."""
         space = Space.of(self._lens)
         shown = torch.from_numpy(images).permute(0, 3, 1, 2)[:, : space.channels].to(space.mean) / 255
-        seen = space.prepared(space.of_pictures(shown))
-        return tuple(code.misfit(self._lens.record(seen, [layer])[layer]).tolist())
+        return space.prepared(space.of_pictures(shown))
 
     def _empty(self, choice: Choice, layer: str, note: str) -> Tile:
         return Tile(
@@ -240,6 +263,11 @@ class Tiles:
             except (UnknownName, MissingFile):
                 return None
         return self._shipped[layer]
+
+
+def _through(decoder: Decoder) -> str:
+    """What is to be known of a picture that another layer's decoder told."""
+    return f"told by the decoder of {decoder.through}, as of what is not below 0" if decoder.through else ""
 
 
 def by_layer(lens: Lens, decoders: Any) -> dict[str, Decoder]:

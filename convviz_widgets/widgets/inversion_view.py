@@ -18,6 +18,8 @@ from convviz_widgets.widgets.viewer import enlarged
 
 QUALITY = 85  # of previews; what is finished comes whole
 OTHER_LINES = 3  # of other settings, beside the present one
+MEASURES = {"pixel": "pixel", "colour": "colour", "losses": "answer", "chance": "class"}
+"""What a tile measures, and what that is called on the chart."""
 
 
 def view_of(choice: Choice, tiles: Tiles, number: int, left: float | None = None) -> dict[str, Any]:
@@ -100,9 +102,8 @@ def _tile(choice: Choice, tiles: Tiles, name: str) -> dict[str, Any]:
     told = {"layer": name, "kind": choice.kind, "done": True, "note": "", "images": [], "type": "image/png"}
     tile = tiles.known(choice, name)
     if tile is not None:
-        errors = {"losses": list(tile.losses), "pixel": list(tile.pixel), "colour": list(tile.colour)}
-        return {**told, **errors, "images": tile.files, "note": tile.note, "steps": tile.steps}
-    told.update(done=False, losses=[], pixel=[], colour=[], steps=None)
+        return {**told, **_errors(tile), "images": tile.files, "note": tile.note, "steps": tile.steps}
+    told.update(done=False, steps=None, **{name: [] for name in MEASURES})
     live = None if tiles.underway is None else tiles.underway.images(name)
     if live is None:
         return told
@@ -111,19 +112,23 @@ def _tile(choice: Choice, tiles: Tiles, name: str) -> dict[str, Any]:
 
 
 def _lines(choice: Choice, tiles: Tiles, told: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Errors by depth, the mean over the seeds: of the present settings, then of others on the same picture."""
+    """Measures by depth, the mean over the seeds: of the present settings, then of others on the same picture."""
     own = {each["layer"]: each for each in told if each["pixel"]}
-    line = _line(choice.title, {name: (each["pixel"], each["colour"]) for name, each in own.items()}, own=True)
+    line = _line(choice.title, own, own=True)
     others = (
-        _line(group[0].way, {tile.layer: (tile.pixel, tile.colour) for tile in group}, own=False)
+        _line(group[0].way, {tile.layer: _errors(tile) for tile in group}, own=False)
         for group in tiles.others(choice, OTHER_LINES)
     )
     return [line, *others]
 
 
-def _line(name: str, errors: Mapping[str, Any], *, own: bool) -> dict[str, Any]:
+def _errors(tile: Tile) -> dict[str, list[float]]:
+    return {name: list(getattr(tile, name)) for name in MEASURES}
+
+
+def _line(name: str, errors: Mapping[str, Mapping[str, Any]], *, own: bool) -> dict[str, Any]:
     points = {
-        layer: {"pixel": float(np.mean(pixel)), "colour": float(np.mean(colour))}
-        for layer, (pixel, colour) in errors.items()
+        layer: {called: float(np.mean(each[measure])) for measure, called in MEASURES.items() if each[measure]}
+        for layer, each in errors.items()
     }
     return {"name": name, "own": own, "points": points}

@@ -78,14 +78,19 @@ def test_the_filmstrip_and_one_layer_enlarged(panel: Locator, lab: Lab) -> None:
     assert panel.locator(".cv-error-dot").count() == 3
     chart = panel.locator(".cv-errors > svg")
     assert f"relu1 {error:.3f}" in (chart.get_attribute("aria-label") or "")
-    panel.locator(".cv-errors").get_by_text("colour", exact=True).click()
-    expect(chart).to_have_attribute(
-        "aria-label", f"colour error by depth. mahendran, steps 6: {told(lab)}", timeout=10_000
-    )
+    for mode, measure, words in (
+        ("colour", "colour", "colour error"),
+        ("answer", "losses", "answer error"),
+        ("class", "chance", "probability of the photo's class"),
+    ):
+        panel.locator(".cv-errors").get_by_text(mode, exact=True).click()
+        expect(chart).to_have_attribute(
+            "aria-label", f"{words} by depth. mahendran, steps 6: {told(lab, measure)}", timeout=10_000
+        )
 
 
-def told(lab: Lab) -> str:
-    return value(lab, "', '.join(f'{name} {tile.colour[0]:.3f}' for name, tile in panel.tiles.items())")
+def told(lab: Lab, measure: str) -> str:
+    return value(lab, f"', '.join(f'{{name}} {{tile.{measure}[0]:.3f}}' for name, tile in panel.tiles.items())")
 
 
 def test_the_difference_costs_no_message_and_is_right(panel: Locator, lab: Lab) -> None:
@@ -183,6 +188,25 @@ def test_pictures_come_live_and_stop_keeps_them(panel: Locator, lab: Lab) -> Non
     is_in(panel, "done")
 
 
+def test_a_descent_waits_and_goes_on(panel: Locator, lab: Lab) -> None:
+    expect(button(panel, "Pause")).to_be_disabled()
+    lab.kernel(LONG)
+    expect(panel.locator(".cv-counter")).to_contain_text("/4000", timeout=20_000)
+    button(panel, "Pause").click()
+    is_in(panel, "paused")
+    expect(panel.locator(".cv-counter")).to_contain_text("paused")
+    tile(panel, "fc8").click()
+    looks_at(panel, "fc8")
+    expect(panel).to_have_attribute("data-busy", "false", timeout=20_000)
+    step = value(lab, "panel._run.job.progress.index")
+    lab.page.wait_for_timeout(500)
+    assert value(lab, "panel._run.job.progress.index, panel.run['state']") == f"{step} paused"
+    button(panel, "Resume").click()
+    is_in(panel, "running")
+    button(panel, "Stop").click()
+    is_in(panel, "stopped")
+
+
 def test_dragging_the_strength_leaves_no_queue(panel: Locator, lab: Lab) -> None:
     panel.get_by_label("Perturbation", exact=True).select_option("dropout")
     settle(panel, lab)
@@ -223,7 +247,7 @@ def test_seeds_decoders_and_lines(panel: Locator, lab: Lab) -> None:
         ["decoder", "mahendran, steps 6, 4 seeds", "mahendran, steps 6"]
     )
     panel.get_by_label("Add a layer").select_option("conv2")
-    expect(panel.locator(".cv-focus .cv-note")).to_contain_text("No decoder for this layer", timeout=20_000)
+    expect(panel.locator(".cv-focus .cv-note")).to_contain_text("told by the decoder of relu2", timeout=20_000)
     button(panel, "Take away").click()
     expect(tile(panel, "conv2")).to_have_count(0, timeout=20_000)
     panel.get_by_text("by descent", exact=True).click()

@@ -1,6 +1,7 @@
 """The inversion panel without a browser: what it sends, what it refuses, what it costs."""
 
 import io
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -91,6 +92,8 @@ def test_errors_by_depth(panel: InversionPanel) -> None:
         assert own["points"][name] == {
             "pixel": pytest.approx(np.mean(tile.pixel)),
             "colour": pytest.approx(np.mean(tile.colour)),
+            "answer": pytest.approx(np.mean(tile.losses)),
+            "class": pytest.approx(np.mean(tile.chance)),
         }
     panel.perturbation = "binarise"
     own, other = settled(panel).view["lines"]
@@ -98,6 +101,23 @@ def test_errors_by_depth(panel: InversionPanel) -> None:
     assert own["points"] != other["points"]
     panel.image = "image 1"
     assert len(settled(panel).view["lines"]) == 1  # of this picture nothing else is known
+
+
+def test_the_class_kept_is_that_of_the_photo(panel: InversionPanel, lens: Any) -> None:
+    photo = lens.predict(PIXELS[0], k=1)[0][0]
+    for tile in panel.tiles.values():
+        again = {each.index: each.probability for each in lens.predict(tile.images[0], k=6)[0]}
+        assert tile.chance == pytest.approx((again[photo.index],), abs=1e-5)
+
+
+def test_without_class_scores_the_class_is_left_out() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3))
+    panel = settled(InversionPanel(cv.Lens(randomised(lambda: net), input_size=9), [PIXELS[0][:9, :9]], knobs=STEPS))
+    assert all(tile.chance == () for tile in panel.tiles.values())
+    points = panel.view["lines"][0]["points"]
+    assert points
+    assert all(set(point) == {"pixel", "colour", "answer"} for point in points.values())
+    panel.close()
 
 
 def test_a_gesture_is_answered_once_then_comes_progress(panel: InversionPanel) -> None:
@@ -253,6 +273,52 @@ def test_stop_keeps_the_pictures_and_their_code_makes_them(panel: InversionPanel
     found: dict[str, Any] = {"cv": type("cv", (), {"invert": invert}), "lens": lens, "image": PIXELS[0]}
     exec(panel.view["code"], found)
     assert np.array_equal(found["last"].preview, last.preview)
+
+
+def test_a_paused_descent_waits_and_goes_on_to_the_same_pictures(panel: InversionPanel, lens: Any) -> None:
+    show = panel._show
+    seen: list[int] = []
+
+    def pause_at_the_first(run: Any) -> None:
+        show(run)
+        seen.append(panel.view["step"])
+        if len(seen) == 1:
+            panel.receive({"kind": "pause"}, [])
+
+    panel._show = pause_at_the_first  # type: ignore[method-assign]
+    panel._showing = Share(1e9)  # every step is shown
+    panel.knobs = {"steps": 12}
+    assert panel._looking is not None
+    assert panel._looking.wait(20)
+    for _ in range(400):
+        if panel.run["state"] == "paused":
+            break
+        time.sleep(0.05)
+    assert panel.run["state"] == "paused"
+    assert panel.wait(0.2) is False
+    assert seen == [1]
+    panel.receive({"kind": "look", "layer": "3"}, [])  # looking about goes on meanwhile
+    assert panel._looking.wait(20)
+    assert (panel.unit.split(":")[0], panel.run["state"]) == ("3", "paused")
+    panel.receive({"kind": "resume"}, [])
+    assert settled(panel).run["state"] == "done"
+    wanted = invert(lens, PIXELS[0], LAYERS, steps=12)
+    assert np.array_equal(shown(panel, "6"), np.rint(wanted.images[2] * 255))
+
+
+def test_a_paused_descent_can_be_stopped_or_left(panel: InversionPanel) -> None:
+    panel.knobs = {"steps": 4000}
+    assert panel._looking is not None
+    assert panel._looking.wait(20)
+    panel.pause()
+    assert panel.run["state"] == "paused"
+    panel.stop()
+    assert settled(panel).run["state"] == "stopped"
+    panel.knobs = {"steps": 4001}
+    assert panel._looking.wait(20)
+    panel.pause()
+    panel.knobs = {"steps": 3}  # another choice ends it
+    assert settled(panel).run["state"] == "done"
 
 
 def test_only_the_newest_wish_counts(panel: InversionPanel) -> None:
