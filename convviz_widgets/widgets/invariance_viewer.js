@@ -31,8 +31,9 @@ function render({ model, el }) {
   };
   /** Takes over an amount that was set in Python; what comes back of the slider's own is behind where it stands now. */
   const set_from_python = () => {
+    if (model.get("taken") < sent.number) return;
     const place = nearest(model.get("amount"));
-    const echo = model.get("taken") < sent.number || place === sent.place;
+    const echo = place === sent.place;
     sent.place = -1;
     if (!echo) slide.move(place);
   };
