@@ -19,7 +19,7 @@ async function opened_sheet(sheet) {
   return {
     projections: await bitmap_of(sheet.projections, "image/png"),
     index: as_integers(sheet.index),
-    box: as_integers(sheet.box),
+    frame: as_integers(sheet.frame),
     activation: as_floats(sheet.activation),
     cosine: as_floats(sheet.cosine),
     many: sheet.many,
@@ -41,7 +41,12 @@ function draw_fitted(context, picture, part, left, side) {
 function unit_rows(model, turn, signal) {
   const { epochs, probes, layers } = model.get("overview");
   const stem = fresh_id("evolution");
-  const node = element("div", { class: "cv-evo-rows", role: "listbox", "aria-label": "Units", ...KEYED });
+  const list = element("div", { class: "cv-evo-rows", role: "listbox", "aria-label": "Units", ...KEYED });
+  const labels = epochs.map((/** @type {number} */ epoch) => element("span", { style: `width: ${SMALL + GAP}px` }, String(epoch)));
+  const many = Math.max(...Object.values(model.get("sheets")).map((/** @type {any} */ each) => each.many));
+  const head = element("div", { class: "cv-evo-head cv-faint", "aria-hidden": "true" }, element("span", { class: "cv-evo-name" }), element("span", { style: `width: ${LARGE}px` }, "projection"),
+    element("span", { style: `width: ${many * (LARGE + GAP) - GAP}px` }, "excites it most"), element("span", { class: "cv-evo-epochs cv-numbers" }, ...labels));
+  const node = element("div", { class: "cv-evo-units" }, head, list);
   /** @type {any[]} */
   let rows = [];
   /** @type {ImageBitmap[]} */
@@ -58,16 +63,16 @@ function unit_rows(model, turn, signal) {
       const projection = element("canvas", { role: "img" });
       const crops = element("canvas", { role: "img" });
       const strip = element("canvas", { role: "img", class: "cv-evo-strip", "aria-label": `${address} at all epochs`, title: "Press an epoch to go there" });
-      const numbers = element("span", { class: "cv-faint cv-numbers" });
+      const numbers = ["activation", "cosine"].map(() => element("span", { class: "cv-faint cv-numbers" }));
       const row = element("div", { class: "cv-evo-row", role: "option", id: `${stem}-${channel}` },
-        element("span", { class: "cv-evo-name" }, element("b", { class: "cv-numbers" }, address), numbers), projection, crops, strip);
+        element("span", { class: "cv-evo-name" }, element("b", { class: "cv-numbers" }, address), ...numbers), projection, crops, strip);
       row.addEventListener("click", () => turn.unit(address), { signal });
       strip.addEventListener("click", (/** @type {MouseEvent} */ event) => {
         turn.epoch(Math.max(0, Math.min(epochs.length - 1, Math.floor((epochs.length * event.offsetX) / strip.clientWidth))));
       }, { signal });
       return { address, row, projection, crops, strip, numbers };
     });
-    node.replaceChildren(...rows.map((each) => each.row));
+    list.replaceChildren(...rows.map((each) => each.row));
   };
   const draw_row = (/** @type {any} */ each, /** @type {number} */ place, /** @type {number} */ at) => {
     const { side } = layer;
@@ -77,16 +82,17 @@ function unit_rows(model, turn, signal) {
     draw_fitted(fit_canvas(each.projection, LARGE, LARGE), sheet.projections, tile(at), 0, LARGE);
     const seen = fit_canvas(each.crops, many * (LARGE + GAP) - GAP, LARGE);
     for (let rank = 0; rank < many; rank += 1) {
-      const [left, top, right, bottom] = sheet.box.slice(4 * (first + rank), 4 * (first + rank) + 4);
+      const [left, top, right, bottom] = sheet.frame.slice(4 * (first + rank), 4 * (first + rank) + 4);
       draw_fitted(seen, pictures[sheet.index[first + rank]], [left, top, right - left, bottom - top], rank * (LARGE + GAP), LARGE);
     }
     const strip = fit_canvas(each.strip, epochs.length * (SMALL + GAP), SMALL + 2 * GAP);
-    strip.fillStyle = getComputedStyle(node).getPropertyValue("--cv-mark");
+    strip.fillStyle = getComputedStyle(list).getPropertyValue("--cv-mark");
     strip.fillRect(at * (SMALL + GAP), 0, SMALL + GAP, SMALL + 2 * GAP);
     strip.translate(GAP / 2, GAP);
     epochs.forEach((/** @type {number} */ _, /** @type {number} */ epoch) => draw_fitted(strip, sheet.projections, tile(epoch), epoch * (SMALL + GAP), SMALL));
     const [answer, cosine] = [sheet.activation[first], sheet.cosine[place * epochs.length + at]];
-    each.numbers.textContent = `activation ${short_number(answer)}${Number.isNaN(cosine) ? "" : ` · cosine ${cosine.toFixed(2)}`}`;
+    each.numbers[0].textContent = `activation ${short_number(answer)}`;
+    each.numbers[1].textContent = Number.isNaN(cosine) ? "no projection" : `cosine ${cosine.toFixed(2)}`;
     const told = `${each.address} after epoch ${epochs[at]}`;
     set_attributes(each.projection, { "aria-label": `Projection of ${told}`, title: `Projection, cosine to the last ${Number.isNaN(cosine) ? "unknown" : cosine.toFixed(2)}` });
     const names = Array.from(sheet.index.slice(first, first + many), (index) => String(index)).join(", ");
@@ -96,12 +102,13 @@ function unit_rows(model, turn, signal) {
     if (!sheet || !pictures.length) return;
     const at = turn.at();
     rows.forEach((each, place) => draw_row(each, place, at));
-    node.dataset.ready = `${layer.name}@${at}`;
+    labels.forEach((/** @type {HTMLElement} */ each, /** @type {number} */ epoch) => (each.dataset.shown = String(epoch === at)));
+    list.dataset.ready = `${layer.name}@${at}`;
   }, signal);
   const mark = (/** @type {string} */ unit) => {
     for (const { address, row } of rows) set_attributes(row, { "aria-selected": String(address === unit) });
     const chosen = rows.find((each) => each.address === unit);
-    set_attributes(node, { "aria-activedescendant": chosen?.row.id ?? null });
+    set_attributes(list, { "aria-activedescendant": chosen?.row.id ?? null });
   };
   /** Shows a layer; its sheet may still be on its way. @param {string} name */
   const show = async (name) => {
@@ -116,7 +123,7 @@ function unit_rows(model, turn, signal) {
     mark(model.get("unit"));
     draw();
   };
-  node.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+  list.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     const now = rows.findIndex((each) => each.address === model.get("unit"));
     /** @type {Record<string, number>} */
     const units = { ArrowUp: now - 1, ArrowDown: now + 1, Home: 0, End: rows.length - 1 };

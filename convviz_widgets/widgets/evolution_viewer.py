@@ -26,9 +26,9 @@ class EvolutionViewer(Widget):
 
     Example:
         >>> from convviz_widgets.methods.deconvnet.evolution import evolution
-        >>> viewer = EvolutionViewer(evolution("mini"), unit="relu2:3", shown=0)
+        >>> viewer = EvolutionViewer(evolution("mini"), unit="relu2:3", shown=3)
         >>> viewer.unit, viewer.epoch
-        ('relu2:3', 1)
+        ('relu2:3', 5)
 
     Args:
         recorded: what an `EvolutionRecorder` recorded, or `evolution` opened.
@@ -43,9 +43,7 @@ class EvolutionViewer(Widget):
         After Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", figure 4.
     """
 
-    _esm = joined(
-        *("_kit.js", "_kit_controls.js", "_evolution_rows.js", "_evolution_curves.js", "evolution_viewer.js")
-    )
+    _esm = joined(*("_kit.js", "_kit_controls.js", "_evolution_rows.js", "_evolution_curves.js", "evolution_viewer.js"))
     _css = joined("_kit.css", "_kit_controls.css", "_viewer.css", "evolution_viewer.css")
 
     unit = traitlets.Unicode("").tag(sync=True)
@@ -165,15 +163,16 @@ def sheet_of(recorded: Evolution, layer: str) -> dict[str, Any]:
     """One layer for the browser, of E snapshots, U units and k probes per unit.
 
     Returns:
-        "projections": PNG of U rows and E columns of tiles; "index" (E, U, k) int32 and "box" (E, U, k, 4) int32 of the
-        probes; "activation" (E, U, k) and "cosine" (U, E), to the last snapshot, float32.
+        "projections": PNG of U rows and E columns of tiles; "index" (E, U, k) int32 of the probes and "frame"
+        (E, U, k, 4) int32 of what is seen in them; "activation" (E, U, k) and "cosine" (U, E), to the last
+        snapshot, float32; "many": k.
     """
     signal = recorded.signal[layer]
     rows = [np.concatenate([tile_of(each) for each in signal[:, unit]], axis=1) for unit in range(signal.shape[1])]
     return {
         "projections": png(np.concatenate(rows)),
         "index": recorded.index[layer].astype("<i4").tobytes(),
-        "box": recorded.box[layer].astype("<i4").tobytes(),
+        "frame": recorded.frame[layer].astype("<i4").tobytes(),
         "activation": recorded.activation[layer].astype("<f4").tobytes(),
         "cosine": recorded.settling[layer].units_to_last.astype("<f4").tobytes(),
         "many": recorded.index[layer].shape[2],

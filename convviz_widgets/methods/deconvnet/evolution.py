@@ -239,7 +239,7 @@ def evolution(source: str | os.PathLike[str] = "mini") -> Evolution:
 
     Example:
         >>> evolution("mini").epochs.tolist()
-        [1, 2, 5, 10, 20, 30, 40, 64]
+        [0, 1, 2, 5, 10, 20, 30, 40, 64]
 
     Args:
         source: a folder, or "mini" for a training of the built-in network of that architecture, which ships.

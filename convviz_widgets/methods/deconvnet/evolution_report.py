@@ -38,11 +38,13 @@ class Evolution(Result):
         index: by layer (E, U, k) int64, which probes excite each unit most, the strongest first.
         position: by layer (E, U, k, 2) int64, row and column of the strongest neuron.
         activation: by layer (E, U, k) float32.
-        box: by layer (E, U, k, 4) int64, left, top, right, bottom of what that neuron sees, within the picture.
+        frame: by layer (E, U, k, 4) int64, left, top, right, bottom of what that neuron sees; it may reach outside of
+            the picture.
         signal: by layer (E, U, s, s, c) int8, the projection of the strongest, in the frame of what its neuron sees.
         scale: by layer (E, U) float32, the magnitude that the code 127 of ``signal`` stands for; 0 for no signal.
         probes: the probe pictures as JPEG files one after another.
         probe_ends: (N,) int64, where each ends.
+        size: (H, W) of every probe picture.
         stopped: why the recorder stopped before the end, or "".
     """
 
@@ -54,11 +56,12 @@ class Evolution(Result):
     index: dict[str, npt.NDArray[np.int64]]
     position: dict[str, npt.NDArray[np.int64]]
     activation: dict[str, npt.NDArray[np.float32]]
-    box: dict[str, npt.NDArray[np.int64]]
+    frame: dict[str, npt.NDArray[np.int64]]
     signal: dict[str, npt.NDArray[np.int8]]
     scale: dict[str, npt.NDArray[np.float32]]
     probes: Bytes
     probe_ends: npt.NDArray[np.int64]
+    size: tuple[int, int]
     stopped: str = ""
 
     @classmethod
@@ -94,11 +97,12 @@ class Evolution(Result):
             index=stacked("index"),
             position=position,
             activation=stacked("activation"),
-            box={name: _boxes(place_of(about, name), position[name]) for name in names},
+            frame={name: _frames(place_of(about, name), position[name]) for name in names},
             signal=stacked("signal"),
             scale=stacked("scale"),
             probes=probes,
             probe_ends=ends,
+            size=tuple(about["size"]),
             stopped=stopped,
             provenance=Provenance.of("evolution", inputs=("folder",)),
         )
@@ -107,6 +111,12 @@ class Evolution(Result):
     def layers(self) -> tuple[str, ...]:
         """Names of the layers, in the order of execution."""
         return tuple(self.units)
+
+    @property
+    def box(self) -> dict[str, npt.NDArray[np.int64]]:
+        """By layer (E, U, k, 4), the part of each frame that lies within the picture."""
+        height, width = self.size
+        return {name: np.clip(each, 0, (width, height, width, height)) for name, each in self.frame.items()}
 
     @cached_property
     def settling(self) -> dict[str, Settling]:
@@ -146,7 +156,7 @@ class Evolution(Result):
         Example:
             >>> from convviz_widgets.methods.deconvnet.evolution import evolution
             >>> evolution("mini").projections("relu1:3").shape
-            (8, 7, 7, 3)
+            (9, 7, 7, 3)
 
         Raises:
             UnknownName, BadValue: the unit was not recorded.
@@ -233,8 +243,8 @@ def place_of(about: dict[str, Any], name: str) -> Place:
     return Place(name, tuple(told["channels"]), field, told["side"], tuple(about["size"]))
 
 
-def _boxes(place: Place, position: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    flat = [place.box((int(row), int(column))).as_tuple() for row, column in position.reshape(-1, 2)]
+def _frames(place: Place, position: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    flat = [place.frame((int(row), int(column))).as_tuple() for row, column in position.reshape(-1, 2)]
     return np.array(flat, dtype=np.int64).reshape(*position.shape[:-1], 4)
 
 

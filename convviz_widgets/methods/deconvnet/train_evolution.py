@@ -3,7 +3,7 @@
     python -m convviz_widgets.methods.deconvnet.train_evolution mini
 
 It trains anew, by the command of `convviz_widgets.nets.train` and with weights kept at the recorder's epochs, and
-records these. The weights that ship are another training's and are not touched. Killed and given again, the command
+records these, and the untrained network as epoch 0. The weights that ship are another training's and are not touched. Killed and given again, the command
 goes on where it was. It writes the recorder's folder and, beside it, a card with the command line, the accuracy at each
 snapshot and all that the training was.
 """
@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from convviz_widgets.lens.lens import Lens
@@ -44,7 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
 
     side = trained["size"]
     scaling = ResizeCropNormalize(side, side, tuple(trained["mean"]), tuple(trained["std"]))
+    torch.manual_seed(options.seed)  # as the training began
     model = ARCHITECTURES[options.net](len(trained["class_names"]))
+    untrained = model.state_dict()
     lens = Lens(model, preprocess=scaling, class_names=trained["class_names"], name=options.net)
     folder = Path(options.out) / f"{options.net}-evolution"
     shutil.rmtree(folder, ignore_errors=True)
@@ -53,18 +56,21 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
         images[: options.probes].float() / 255,
         folder,
         units=options.units,
-        epochs=kept,
+        epochs=[0, *kept],
         tile=options.tile,
         accuracy=accuracy,
     )
-    recorder.replay({epoch: work / f"checkpoint-epoch{epoch:03d}.pt" for epoch in kept}, trained["losses"])
+    weights = {epoch: work / f"checkpoint-epoch{epoch:03d}.pt" for epoch in kept}
+    recorder.replay({0: untrained, **weights}, trained["losses"])
     card = _card(options.net, arguments, trained, recorder)
     text = json.dumps(card, indent=1) + "\n"
     write_atomically(folder.with_suffix(".json"), lambda path: path.write_text(text, encoding="utf-8"))
     return card
 
 
-def _card(net: str, arguments: Sequence[str] | None, trained: dict[str, Any], recorder: EvolutionRecorder) -> Any:
+def _card(
+    net: str, arguments: Sequence[str] | None, trained: dict[str, Any], recorder: EvolutionRecorder
+) -> dict[str, Any]:
     found = recorder.evolution()
     told = ("trained_on", "held_out", "losses", "parameters", "torch", "size", "mean", "std", "class_names")
     return {
@@ -87,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--probes", type=int, default=48, help="of the held-out drawings, the first ones")
     parser.add_argument("--units", type=int, default=6, help="of each layer")
-    parser.add_argument("--tile", type=int, default=28, help="side of a kept projection, in pixels")
+    parser.add_argument("--tile", type=int, default=26, help="side of a kept projection, in pixels")
     parser.add_argument("--work", help="folder for checkpoints and drawings; default: runs/NET-evolution")
     parser.add_argument("--out", default=str(FOLDER), help="folder for the recording and its card")
     return parser
