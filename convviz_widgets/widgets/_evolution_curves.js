@@ -44,9 +44,9 @@ function settling_table(overview, choose, signal) {
   const last = epochs.length - 1;
   const rows = layers.map((/** @type {any} */ { name, settled }) => {
     const at = settled === null ? last : epochs.indexOf(settled);
-    const text = settled === null ? "not before the end" : `epoch ${settled}`;
+    const text = settled === null ? "at the end" : `epoch ${settled}`;
     const bar = element("span", { class: "cv-evo-bar", "aria-hidden": "true" }, element("span", { style: `width: ${(100 * (at + 1)) / (last + 1)}%`, "data-late": settled === null }));
-    const node = element("button", { type: "button", class: "cv-quiet cv-evo-layer", title: `Show ${name}`, ...KEYED }, element("span", { class: "cv-cut" }, name), bar, element("span", { class: "cv-numbers" }, text));
+    const node = element("button", { type: "button", class: "cv-quiet cv-evo-layer", title: `${name} is settled ${settled === null ? "not before the last snapshot" : `from epoch ${settled} on`}. Press to show it.`, ...KEYED }, element("span", { class: "cv-cut" }, name), bar, element("span", { class: "cv-numbers" }, text));
     node.addEventListener("click", () => choose(name), { signal });
     return { name, node };
   });

@@ -3,9 +3,9 @@
     python -m convviz_widgets.methods.deconvnet.train_evolution mini
 
 It trains anew, by the command of `convviz_widgets.nets.train` and with weights kept at the recorder's epochs, and
-records these, and the untrained network as epoch 0. The weights that ship are another training's and are not touched. Killed and given again, the command
-goes on where it was. It writes the recorder's folder and, beside it, a card with the command line, the accuracy at each
-snapshot and all that the training was.
+records these, and the untrained network as epoch 0. The weights that ship are another training's and are not touched.
+Killed and given again, the command goes on where it was. It writes the recorder's folder and, beside it, a card with
+the command line, the accuracy at each snapshot and all that the training was.
 """
 
 import argparse
