@@ -105,6 +105,15 @@ def test_the_built_in_loop_takes_it_and_ends_with_the_same_bits(tmp_path: Path) 
     assert made.evolution().epochs.tolist() == [1, 3]
 
 
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+def test_it_may_be_called_where_no_gradients_are_kept(tmp_path: Path, context: Callable[[], Any]) -> None:
+    made = [recorder(net(), tmp_path / name) for name in "ab"]
+    made[0](made[0].lens.module, 1)
+    with context():
+        made[1](made[1].lens.module, 1)
+    assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
+
+
 def files_of(folder: Path) -> dict[str, bytes]:
     return {each.name: each.read_bytes() for each in folder.iterdir()}
 
