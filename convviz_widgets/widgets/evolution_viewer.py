@@ -95,7 +95,7 @@ class EvolutionViewer(Widget):
         epochs = recorded.epochs.tolist()
         units = [f"{layer}:{channel}" for channel in recorded.units[layer][:ROWS]]
         tiles = [tile for unit in units for tile in recorded.projections(unit)]
-        captions = [f"{unit if not at else ''} @{epoch}".strip() for unit in units for at, epoch in enumerate(epochs)]
+        captions = [f"epoch {epoch}" if at else unit for unit in units for at, epoch in enumerate(epochs)]
         return grid.montage(tiles, columns=len(epochs), captions=captions, scale=max(1, 56 // len(tiles[0])))
 
     def _layer(self) -> str:

@@ -22,6 +22,7 @@ from convviz_widgets.render.result import Result
 from convviz_widgets.render.signal import signal_picture
 
 UNITS_SHOWN = 2  # of each layer, in the still picture
+TILE = 56  # pixels of a projection there
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -181,9 +182,7 @@ class Evolution(Result):
         """Rows of units, columns of snapshots, as figure 4 of Zeiler & Fergus 2013."""
         rows = [f"{name}:{channel}" for name in self.layers for channel in self.units[name][:UNITS_SHOWN]]
         tiles = [_enlarged(tile) for unit in rows for tile in self.projections(unit)]
-        captions = [
-            f"{unit} @{epoch}" if not at else f"@{epoch}" for unit in rows for at, epoch in enumerate(self.epochs)
-        ]
+        captions = [f"epoch {epoch}" if at else unit for unit in rows for at, epoch in enumerate(self.epochs)]
         return grid.montage(tiles, columns=len(self.epochs), captions=captions)
 
     def figure(self) -> Any:
@@ -249,7 +248,7 @@ def _frames(place: Place, position: npt.NDArray[np.int64]) -> npt.NDArray[np.int
 
 
 def _enlarged(tile: Bytes) -> Bytes:
-    times = max(1, 32 // len(tile))
+    times = max(1, TILE // len(tile))
     return tile.repeat(times, axis=0).repeat(times, axis=1)
 
 

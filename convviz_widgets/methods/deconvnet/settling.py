@@ -30,18 +30,28 @@ class Settling:
         epochs: (E,).
         units_to_last: (U, E) cosine of each unit's projection to its last one; NaN where both are empty.
         units_between: (U, E - 1) cosine between one snapshot and the next.
+        same: (U, E) whether the strongest picture is that of the last snapshot.
         jumped: (E - 1,) share of units whose strongest picture is another one at the next snapshot.
     """
 
     epochs: npt.NDArray[np.int64]
     units_to_last: Floats
     units_between: Floats
+    same: npt.NDArray[np.bool_]
     jumped: Floats
 
     @property
     def to_last(self) -> Floats:
         """(E,) the mean over the units; NaN where none sends anything down."""
         return mean_over_units(self.units_to_last)
+
+    @property
+    def stayed(self) -> Floats:
+        """(E,) the mean to the last over the units whose strongest picture is the last's already; NaN where none's is.
+
+        It leaves out what a jump to another picture changes, and with it the units that jump.
+        """
+        return mean_over_units(np.where(self.same, self.units_to_last, np.nan))
 
     @property
     def between(self) -> Floats:
@@ -84,6 +94,7 @@ def settling_of(
         epochs=epochs,
         units_to_last=cosines(vectors, vectors[-1:]).T,
         units_between=cosines(vectors[:-1], vectors[1:]).T,
+        same=(strongest == strongest[-1:]).T,
         jumped=(strongest[:-1] != strongest[1:]).mean(axis=1),
     )
 

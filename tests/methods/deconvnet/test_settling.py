@@ -62,6 +62,13 @@ def test_jumps_are_counted() -> None:
     assert found(0, 0, 0, 0, strongest=(4, 4, 7, 7)).jumped.tolist() == [0, 1, 0]
 
 
+def test_units_that_stay_on_their_picture_are_told_apart() -> None:
+    signal = np.concatenate([turned(60, 60, 60, 0), turned(90, 30, 0, 0)], axis=1)
+    each = settling_of(EPOCHS, signal, np.array([[1, 8], [1, 9], [2, 9], [2, 9]]))
+    assert each.same.tolist() == [[False, False, True, True], [False, True, True, True]]
+    np.testing.assert_allclose(each.stayed, [np.nan, np.cos(np.deg2rad(30)), 0.75, 1], atol=0.01)
+
+
 def test_cosines_of_random_vectors() -> None:
     one, other = np.random.default_rng(0).normal(size=(2, 5, 40))
     wanted = [np.dot(a, b) / np.sqrt(np.dot(a, a) * np.dot(b, b)) for a, b in zip(one, other, strict=True)]
