@@ -42,7 +42,7 @@ def gabor_scale(frequency: float, bandwidth: float) -> float:
         >>> round(gabor_scale(0.25, 1.0), 3)
         2.249
     """
-    ratio = 2.0**bandwidth
+    ratio = math.pow(2.0, bandwidth)
     return math.sqrt(math.log(2) / 2) / (math.pi * frequency) * (ratio + 1) / (ratio - 1)
 
 
@@ -101,10 +101,11 @@ def _gabor(frequency: float, angle: float, bandwidth: float, aspect: float, phas
     along = x * math.cos(angle) - y * math.sin(angle)  # rows grow downward, angles upward
     across = x * math.sin(angle) + y * math.cos(angle)
     scale = gabor_scale(frequency, bandwidth)
-    envelope = torch.exp(-(along**2 + (aspect * across) ** 2) / (2 * scale**2))
-    wave = envelope * torch.cos(2 * math.pi * frequency * along + phase)
-    wave = wave - envelope * wave.sum() / envelope.sum()
-    return wave / wave.norm().clamp(min=1e-30)
+    envelope: torch.Tensor = torch.exp(-(along**2 + (aspect * across) ** 2) / (2 * scale**2))
+    wave: torch.Tensor = envelope * torch.cos(2 * math.pi * frequency * along + phase)
+    wave -= envelope * wave.sum() / envelope.sum()
+    normed: torch.Tensor = wave / wave.norm().clamp(min=1e-30)
+    return normed
 
 
 def steerable_filter(order: int, scale: float, angle: float, kernel_size: int | None = None) -> torch.Tensor:
@@ -133,7 +134,7 @@ def steerable_filter(order: int, scale: float, angle: float, kernel_size: int | 
     for j in range(order + 1):
         share = math.comb(order, j) * math.cos(angle) ** (order - j) * math.sin(angle) ** j
         total += share * gaussian_derivative(order - j, scale, x) * gaussian_derivative(j, scale, -y)
-    norm = (gaussian_derivative(order, scale, x) * gaussian_derivative(0, scale, y)).norm()
+    norm: torch.Tensor = (gaussian_derivative(order, scale, x) * gaussian_derivative(0, scale, y)).norm()
     return total / norm.clamp(min=1e-30)
 
 

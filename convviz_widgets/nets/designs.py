@@ -81,7 +81,7 @@ class DesignedNet(nn.Sequential):
         super().__init__(layers)
         self.design, self.width, self.num_classes = design, width, num_classes
         for each in self.modules():
-            if type(each) in (nn.Conv2d, nn.Linear):
+            if isinstance(each, nn.Conv2d | nn.Linear) and type(each) in (nn.Conv2d, nn.Linear):  # not those made
                 nn.init.kaiming_normal_(each.weight, nonlinearity="relu")
                 if each.bias is not None:
                     nn.init.zeros_(each.bias)
@@ -108,8 +108,8 @@ def _plain(layers: OrderedDict[str, nn.Module], width: int) -> None:
 
 def _structured(layers: OrderedDict[str, nn.Module], width: int) -> None:
     first = StructuredConv2d(CHANNELS, width, order=3, scale=1.0, kernel_size=7)
-    rest = {"order": 2, "scale": 0.75, "kernel_size": 5}
-    _three(layers, [first, StructuredConv2d(width, width, **rest), StructuredConv2d(width, 2 * width, **rest)])
+    rest = [StructuredConv2d(width, times * width, order=2, scale=0.75, kernel_size=5) for times in (1, 2)]
+    _three(layers, [first, *rest])
 
 
 def _turning(group: Group) -> Callable[[OrderedDict[str, nn.Module], int], None]:
@@ -163,7 +163,7 @@ _MAKERS: dict[str, Callable[[OrderedDict[str, nn.Module], int], None]] = {
 
 def features(design: Design, width: int) -> int:
     """The numbers that the dense layer is given."""
-    return width * (ORDER[design] if design in ORDER else 2)
+    return width * ORDER.get(design, 2)
 
 
 def parameter_formula(design: Design, num_classes: int, width: int) -> int:
@@ -270,6 +270,7 @@ def checked_side(side: Any) -> int:
     if at_least("side", side, SMALLEST_SIDE) % 4:
         raise BadValue(
             f"side={side} cannot be halved twice, so that poolings would leave out a part of the picture on one side "
-            f"and group layers would not be exact. Accepted: multiples of 4 from {SMALLEST_SIDE}, such as {side // 4 * 4}."
+            f"and group layers would not be exact. Accepted: multiples of 4 from {SMALLEST_SIDE}, such as "
+            f"{side // 4 * 4}."
         )
     return int(side)

@@ -76,7 +76,7 @@ def permuted(answers: torch.Tensor, element: int, group: Group) -> torch.Tensor:
     """
     size = _order(group)
     sources = [product(inverse(element), g) for g in range(size)]
-    split = answers.unflatten(1, (-1, size))[:, :, sources]
+    split = answers.reshape(len(answers), -1, size, *answers.shape[2:])[:, :, sources]
     return acted(element, split).flatten(1, 2)
 
 
@@ -134,7 +134,8 @@ class _GroupConv2d(MadeConv2d):
 
     def extra_repr(self) -> str:
         """What `print` adds."""
-        return f"{super().extra_repr()}, group={self.group!r}"
+        usual: str = super().extra_repr()  # type: ignore[no-untyped-call]
+        return f"{usual}, group={self.group!r}"
 
 
 class LiftingConv2d(_GroupConv2d):
@@ -263,7 +264,7 @@ class GroupPool2d(nn.Module):
             raise BadValue(
                 f"{maps.shape[1]} maps are no copies of {self.group}. Accepted: multiples of {ORDER[self.group]}."
             )
-        split = maps.unflatten(1, (-1, ORDER[self.group]))
+        split = maps.view(len(maps), -1, ORDER[self.group], *maps.shape[2:])
         return split.amax(2) if self.how == "max" else split.mean(2)
 
     def extra_repr(self) -> str:

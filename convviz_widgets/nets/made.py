@@ -46,7 +46,7 @@ class MadeConv2d(nn.Conv2d):
         raise NotImplementedError
 
     def __getattr__(self, name: str) -> Any:  # asked only where nothing of that name is kept
-        if name in type(self).made and "_makes" in vars(self):
+        if name in type(self).made and "_makes" in vars(self) and name not in self._parameters:
             return self.filters() if name == "weight" else self.offsets()
         return super().__getattr__(name)
 

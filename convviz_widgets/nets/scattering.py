@@ -44,20 +44,20 @@ def morlet(scale: int, angle: float) -> torch.Tensor:
         scale: j, from 0.
         angle: of its wave, in radians, counter-clockwise as the picture is seen.
     """
-    width, centre = WIDTH * 2**scale, CENTRE / 2**scale
+    width, centre = WIDTH * (1 << scale), CENTRE / (1 << scale)
     y, x = grid(2 * math.ceil(CUT * width) + 1)
     phase = centre * (x * math.cos(angle) - y * math.sin(angle))
     envelope = torch.exp(-(x**2 + y**2) / (2 * width**2))
     mean = (envelope * phase.cos()).sum() / envelope.sum()  # the imaginary part is odd
-    wave = torch.stack([(phase.cos() - mean) * envelope, phase.sin() * envelope])
+    wave: torch.Tensor = torch.stack([(phase.cos() - mean) * envelope, phase.sin() * envelope])
     return (wave / (2 * math.pi * width**2)).float()
 
 
 def window(scales: int) -> torch.Tensor:
     """The Gaussian window (h, h) float32 that averages moduli; its sum is 1."""
-    width = WIDTH * 2 ** (scales - 1)
+    width = WIDTH * (1 << (scales - 1))
     y, x = grid(2 * math.ceil(CUT * width) + 1)
-    gaussian = torch.exp(-(x**2 + y**2) / (2 * width**2))
+    gaussian: torch.Tensor = torch.exp(-(x**2 + y**2) / (2 * width**2))
     return (gaussian / gaussian.sum()).float()
 
 
@@ -114,9 +114,7 @@ class Scattering2d(nn.Module):
         names += [f"c{c} j{j} t{t}" for j in scales for c in channels for t in turns]
         if self.order == 2:
             pairs = [(j, k) for j in scales for k in range(j + 1, self.scales)]
-            names += [
-                f"c{c} j{j} t{t} j{k} t{u}" for j, k in pairs for c in channels for t in turns for u in turns
-            ]
+            names += [f"c{c} j{j} t{t} j{k} t{u}" for j, k in pairs for c in channels for t in turns for u in turns]
         return tuple(names)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -125,8 +123,8 @@ class Scattering2d(nn.Module):
         for j in range(self.scales):
             moduli = _moduli(self.waves[f"{j}"](images))
             found.append(self.means[f"{j}"](moduli))
-            for k in range(j + 1, self.scales if self.order == 2 else 0):
-                deeper.append(self.means[f"{j}_{k}"](_moduli(self.later[f"{j}_{k}"](moduli))))
+            names = [f"{j}_{k}" for k in range(j + 1, self.scales) if self.order == 2]
+            deeper += [self.means[name](_moduli(self.later[name](moduli))) for name in names]
         return torch.cat([*found, *deeper], dim=1)
 
     def multiply_adds(self, side: int) -> list[tuple[nn.Module, int]]:
@@ -134,7 +132,8 @@ class Scattering2d(nn.Module):
         found: list[tuple[nn.Module, int]] = []
         for name, each in [*self.waves.items(), *self.later.items(), *self.means.items()]:
             octave = self.scales if each in self.means.values() else int(name[-1])
-            found.append((each, each.weight.numel() * (-(-side // 2**octave)) ** 2))
+            positions = -(-side // (1 << octave))
+            found.append((each, sum(kept.numel() for kept in each.buffers()) * positions * positions))
         return found
 
     def _bank(self, channels: int, j: int, octave: int) -> BankConv2d:
@@ -159,6 +158,6 @@ def _moduli(parts: torch.Tensor) -> torch.Tensor:
 
 def _thinned(kernels: torch.Tensor, octave: int) -> torch.Tensor:
     """Filters (K, h, h) for maps that are kept every 2^octave pixels: every so-manieth value about the middle."""
-    step = 2**octave
+    step = 1 << octave
     start = kernels.shape[-1] // 2 % step
     return kernels[:, start::step, start::step] * step**2

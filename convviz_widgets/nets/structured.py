@@ -43,8 +43,8 @@ def hermite(order: int, x: torch.Tensor) -> torch.Tensor:
 
 def gaussian_derivative(order: int, scale: float, x: torch.Tensor) -> torch.Tensor:
     """``s^m d^m G / dx^m`` of a Gaussian of standard deviation ``s``, at x."""
-    gaussian = torch.exp(-((x / scale) ** 2) / 2) / (scale * math.sqrt(2 * math.pi))
-    return (-1) ** order * hermite(order, x / scale) * gaussian
+    gaussian: torch.Tensor = torch.exp(-((x / scale) ** 2) / 2) / (scale * math.sqrt(2 * math.pi))
+    return (-1 if order % 2 else 1) * hermite(order, x / scale) * gaussian
 
 
 def orders(order: int) -> list[tuple[int, int]]:
@@ -91,8 +91,8 @@ def derivative_bases(order: int, scales: float | Sequence[float], kernel_size: i
         kernel_size = max(3, smallest_size(order, largest, ROOMY))
     if odd_size(kernel_size) < (least := smallest_size(order, largest)):
         raise BadValue(
-            f"kernel_size={kernel_size} cuts off derivatives of order {order} at scale {largest:g}. Accepted: odd sizes "
-            f"from {least}, None to have one chosen, or a smaller scale."
+            f"kernel_size={kernel_size} cuts off derivatives of order {order} at scale {largest:g}. Accepted: odd "
+            f"sizes from {least}, None to have one chosen, or a smaller scale."
         )
     y, x = grid(kernel_size)
     found = [
@@ -144,7 +144,7 @@ class BasisConv2d(MadeConv2d):
         self.coefficients = nn.Parameter(torch.empty(out_channels, in_channels, len(bases)))
         # For bases of unit norm this is the initialisation of He et al. 2015, section 2.2, of the filters.
         nn.init.normal_(self.coefficients, std=math.sqrt(2 / (in_channels * len(bases))))
-        if bias:
+        if self.bias is not None:
             nn.init.zeros_(self.bias)
 
     def filters(self) -> torch.Tensor:
@@ -200,4 +200,5 @@ class StructuredConv2d(BasisConv2d):
 
     def extra_repr(self) -> str:
         """What `print` adds."""
-        return f"{super().extra_repr()}, order={self.order}, scales={self.scales}"
+        usual: str = super().extra_repr()  # type: ignore[no-untyped-call]
+        return f"{usual}, order={self.order}, scales={self.scales}"

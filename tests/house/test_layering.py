@@ -25,6 +25,7 @@ ONE_FILE_MAY = {  # the training commands alone join a network with its data
     ("nets/train.py", "data"),
     ("nets/train_generator.py", "data"),
     ("nets/train_decoder.py", "data"),
+    ("methods/controlled_design/__main__.py", "data"),
 }
 NEVER = {
     "core": {"numpy", "torch", "torchvision", "PIL", "plotly", "ipywidgets"},

@@ -28,6 +28,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from convviz_widgets.core.errors import BadValue, unknown_name
 from convviz_widgets.core.knob import Knob, whole
@@ -94,7 +95,8 @@ def compare_designs(
     Args:
         images: pictures to train on; each is scaled to a square.
         labels: the index of each picture's class.
-        test_images, test_labels: others, to measure with.
+        test_images: others, to measure with.
+        test_labels: the index of each one's class.
         designs: which; see `nets.designs`.
         counts: numbers of training pictures; the first of an order in which classes take turns. Default: all.
         steps: of each training, whatever its number of pictures (rounded up to whole epochs).
@@ -134,7 +136,8 @@ def compare_designs(
     )
     sizes = tuple(counts) if counts is not None else (len(plan.train.labels),)
     plan = replace(plan, classes=_checked_classes(plan, sizes, class_names))
-    widths = _widths(plan, designs, width, budget)
+    with torch.random.fork_rng(devices=[]):
+        widths = _widths(plan, designs, width, budget)
     trials = [
         _Trial(design, widths[design][0], count, seed)
         for seed in range(whole("seeds", seeds, 1, 32))
@@ -166,10 +169,12 @@ def compare_designs(
 
 def _checked_classes(plan: Plan, counts: Sequence[int], class_names: Sequence[str]) -> int:
     """The number of classes, all of which the smallest number of pictures must show."""
-    known = plan.train.labels.unique()
+    known = torch.unique(plan.train.labels)
     classes = max(int(plan.train.labels.max()), int(plan.test.labels.max())) + 1
     if class_names and len(class_names) < classes:
-        raise BadValue(f"{len(class_names)} class names and the label {classes - 1} were given. Accepted: a name for each.")
+        raise BadValue(
+            f"{len(class_names)} class names and the label {classes - 1} were given. Accepted: a name for each."
+        )
     unseen = sorted({int(each) for each in plan.test.labels} - {int(each) for each in known})
     if unseen:
         raise BadValue(f"No picture to train on is of class {unseen[0]}, of which there are test pictures. Add some.")
@@ -179,8 +184,8 @@ def _checked_classes(plan: Plan, counts: Sequence[int], class_names: Sequence[st
         whole("counts", count, 1, len(plan.train.labels))
         if count < len(known):
             raise BadValue(
-                f"counts={tuple(counts)!r}: {count} pictures cannot show {len(known)} classes. Accepted: {len(known)} to "
-                f"{len(plan.train.labels)}."
+                f"counts={tuple(counts)!r}: {count} pictures cannot show {len(known)} classes. Accepted: {len(known)} "
+                f"to {len(plan.train.labels)}."
             )
     return max(classes, len(class_names))
 
@@ -189,11 +194,12 @@ def _widths(plan: Plan, designs: Sequence[Design], width: int, budget: Budget) -
     """Width and cost of each design."""
     if not designs:
         raise BadValue(f"No design was given. Accepted: any of {', '.join(DESIGNS)}.")
-    plain = cost(DesignedNet("plain", plan.classes, whole("width", width, 1, 128)), plan.side)
-    found = {}
     for design in designs:
         if design not in DESIGNS:
             raise unknown_name("design", design, DESIGNS)
+    plain = cost(DesignedNet("plain", plan.classes, whole("width", width, 1, 128)), plan.side)
+    found = {}
+    for design in designs:
         fitting = width_for(design, plan.classes, plan.side, like=plain, budget=budget)
         found[design] = (fitting, cost(DesignedNet(design, plan.classes, fitting), plan.side))
     return found

@@ -27,6 +27,13 @@ Floats = npt.NDArray[np.float64]
 class DesignComparison(Result):
     """D designs, trained on S numbers of pictures with R seeds each.
 
+    Example:
+        >>> found = DesignComparison.shipped()
+        >>> len(found.rows()) == len(found.designs)
+        True
+        >>> found.lens("p4").layers["conv1"].type_name
+        'LiftingConv2d'
+
     Args:
         designs: (D,) names.
         widths: (D,) filters of the first learned layer.
@@ -127,7 +134,16 @@ class DesignComparison(Result):
         """The columns of `rows`."""
         at = [f"turned {angle:g}°" for angle in self._told_angles()]
         counts = [f"accuracy, {count} pictures" for count in self.counts]
-        return ("design", "width", "parameters", "multiply-adds", "of them fixed", *counts, *at, "largest drift, quarters")
+        return (
+            "design",
+            "width",
+            "parameters",
+            "multiply-adds",
+            "of them fixed",
+            *counts,
+            *at,
+            "largest drift, quarters",
+        )
 
     def picture(self) -> npt.NDArray[np.uint8]:
         """Some first filters of each design."""
