@@ -151,84 +151,6 @@ def run(plan: Plan, design: Design, width: int, count: int, seed: int, *, turnin
     batches = math.ceil(count / plan.batch_size)
     recipe = Recipe(math.ceil(plan.steps / batches), plan.batch_size, plan.learning_rate, seed=seed)
     checkpoint = _file(plan, f"{name}.checkpoint.pt")
-    if (
-        checkpoint is not None
-        and checkpoint.exists()
-        and about not in str(torch.load(checkpoint, weights_only=True)["recipe"])
-    ):
-        checkpoint.unlink()  # of other settings
-    progress = yield from train_steps(
-        net, _objective(plan, pictures), count, recipe, checkpoint=checkpoint, about=about
-    )
-    outcome = _measured(plan, net, turning=turning, loss=progress.losses[-1])
-    if kept is not None and checkpoint is not None:
-        state = {key: torch.from_numpy(value) if key in _ARRAYS else value for key, value in vars(outcome).items()}
-        write_atomically(kept, lambda path: torch.save({**state, "about": about}, path))
-        checkpoint.unlink(missing_ok=True)
-    return outcome
-
-
-_ARRAYS = ("turned", "drift")
-
-
-def preparation(side: int) -> Preprocess:
-    """From any picture to what the networks see: its middle, scaled to a square and normalised."""
-    return Preprocess(ResizeCropNormalize(side, side, (MEAN,) * 3, (STD,) * 3), 3)
-
-
-def scores(net: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Class scores (N, classes) of prepared pictures (N, 3, side, side)."""
-    with torch.no_grad():
-        return torch.cat([net.eval()(part) for part in torch.split(images, AT_ONCE)])
-
-
-def turn(images: torch.Tensor, degrees: float) -> torch.Tensor:
-    """Square pictures (N, C, n, n) turned counter-clockwise about their middle; at the border they are mirrored.
-
-    Quarters of a turn move pixels and change none; other turns are bilinear.
-
-    Example:
-        >>> torch.equal(turn(torch.eye(3).view(1, 1, 3, 3), 90)[0, 0], torch.eye(3).flip(0))
-        True
-    """
-    if degrees % QUARTER == 0:
-        return torch.rot90(images, round(degrees / QUARTER) % 4, (-2, -1))
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    matrix = torch.tensor([[cosine, -sine, 0.0], [sine, cosine, 0.0]]).expand(len(images), -1, -1)
-    where = functional.affine_grid(matrix, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, where, padding_mode="reflection", align_corners=False)
-
-
-def _measured(plan: Plan, net: nn.Module, *, turning: bool, loss: float) -> Outcome:
-    answers = scores(net, plan.test.images)
-    accuracy = float((answers.argmax(1) == plan.test.labels).double().mean())
-    some, upright = plan.test.first(plan.turned), answers[: plan.turned]
-    spread = float((upright - upright.mean(0)).norm(dim=1).mean().clamp(min=1e-12))
-    right, drift = np.full(len(plan.angles), np.nan), np.full(len(plan.angles), np.nan)
-    for place, angle in enumerate(plan.angles if turning else ()):
-        found = scores(net, turn(some.images, angle))
-        right[place] = float((found.argmax(1) == some.labels).double().mean())
-        drift[place] = float((found - upright).norm(dim=1).mean()) / spread
-    quarters = [scores(net, turn(some.images[:AT_ONCE], 90 * times)) for times in (1, 2, 3)]
-    farthest = max(float((each - upright[:AT_ONCE]).norm(dim=1).max()) for each in quarters)
-    weights = {name: value.detach().clone() for name, value in net.state_dict().items()}
-    return Outcome(accuracy, right, drift, farthest / spread, loss, weights)
-
-
-def _objective(plan: Plan, pictures: Pictures) -> Callable[[nn.Module, torch.Tensor, torch.Generator], torch.Tensor]:
-    """Cross-entropy on batches that are shifted at random; nothing is turned or mirrored."""
-    prepared = functional.pad(pictures.images, [plan.shift] * 4, mode="replicate")
-
-    def objective(model: nn.Module, indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        down, across = (int(each) for each in torch.randint(0, 2 * plan.shift + 1, (2,), generator=generator))
-        batch = prepared[indices, :, down : down + plan.side, across : across + plan.side]
-        return functional.cross_entropy(model(batch), pictures.labels[indices])
-
-    return objective
-
-
-def _forget_others(checkpoint: Path | None, about: str) -> None:
-    """Removes a checkpoint of other settings."""
     _forget_others(checkpoint, about)
     progress = yield from train_steps(
         net, _objective(plan, pictures), count, recipe, checkpoint=checkpoint, about=about
@@ -302,9 +224,10 @@ def _objective(plan: Plan, pictures: Pictures) -> Callable[[nn.Module, torch.Ten
 
 def _forget_others(checkpoint: Path | None, about: str) -> None:
     """Removes a checkpoint of other settings."""
-    if checkpoint is not None and checkpoint.exists():
-        if about not in str(torch.load(checkpoint, weights_only=True)["recipe"]):
-            checkpoint.unlink()
+    if checkpoint is None or not checkpoint.exists():
+        return
+    if about not in str(torch.load(checkpoint, weights_only=True)["recipe"]):
+        checkpoint.unlink()
 
 
 def _file(plan: Plan, name: str) -> Path | None:

@@ -66,7 +66,7 @@ def test_the_command_writes_what_ships(tmp_path: Path, monkeypatch: pytest.Monke
     assert card["command"].startswith("python -m convviz_widgets.methods.controlled_design --designs p4")
     monkeypatch.setattr(comparisons, "SHIPPED", tmp_path / "out")
     shipped = DesignComparison.shipped()
-    assert shipped.lens("p4").predict(drawings(1)[0][0])
+    assert shipped.lens("p4").predict(noise(1)[0][0])
     assert all(np.asarray(each).dtype != np.float32 for part in shipped.weights.values() for each in part.values())
     monkeypatch.setattr(comparisons, "SHIPPED", tmp_path / "nothing")
     with pytest.raises(MissingFile, match="compare_designs"):

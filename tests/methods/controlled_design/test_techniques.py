@@ -91,7 +91,7 @@ def test_first_filters_are_shown(lens: Lens, design: Design) -> None:
     if design == "scattering":  # its first layer is the window that averages: the wavelets come after it
         assert first_layer(lens, steps=8).filters.shape[0] == 3
         return
-    grown = first_layer(lens, steps=96)
+    grown = first_layer(lens, steps=60)
     assert np.allclose(
         np.abs(grown.filters).sum((1, 2, 3)), first.weight.detach().abs().sum((1, 2, 3)).numpy(), rtol=1e-4
     )
