@@ -324,6 +324,22 @@ ROWS: tuple[Row, ...] = (
         "06_dissection.ipynb",
     ),
     Row(
+        "compare_designs",
+        "convviz_widgets.methods.controlled_design.compare:compare_designs",
+        "technique",
+        "Networks by design beside a plain one of equal cost: parameters, accuracy by number of pictures and by turn",
+        "Jacobsen 2016; Cohen & Welling 2016; Bruna & Mallat 2013",
+        "08_design.ipynb",
+    ),
+    Row(
+        "DesignComparison",
+        "convviz_widgets.methods.controlled_design.comparison:DesignComparison",
+        "tool",
+        "A comparison of designs with its networks, also the one that ships",
+        "",
+        "08_design.ipynb",
+    ),
+    Row(
         "LayerPicker",
         "convviz_widgets.widgets.layer_picker:LayerPicker",
         "widget",
@@ -402,6 +418,14 @@ ROWS: tuple[Row, ...] = (
         "One unit and one photo in linked panels, in one cell or several: what the widgets above show, together",
         "",
         "00_start.ipynb",
+    ),
+    Row(
+        "DesignBench",
+        "convviz_widgets.widgets.design_bench:DesignBench",
+        "widget",
+        "Filters made by design under sliders, and how a trained structured layer mixes its own",
+        "after Jacobsen 2016; Freeman & Adelson 1991; Cohen & Welling 2016",
+        "08_design.ipynb",
     ),
     Row("link", "convviz_widgets.widgets.link:link", "tool", "Ties the shared traits of several widgets"),
     Row(

@@ -285,6 +285,9 @@ USES: dict[str, Work] = {
     "concept_vectors": lambda lens, photos: cv.concept_vectors.steps(
         lens, Labelled(photos), "conv2", ["left", "right"], task="classification", steps=2
     ),
+    "compare_designs": lambda _, photos: cv.compare_designs.steps(
+        photos, [0, 1] * 4, photos, [0, 1] * 4, designs=["plain", "p4"], side=16, width=1, steps=1
+    ),
     "ProjectionViewer": calls(project_in_a_viewer),
     "SaliencyViewer": calls(map_in_a_viewer),
     "OcclusionBrush": calls(paint),
@@ -295,7 +298,16 @@ USES: dict[str, Work] = {
     "ActivationMaximizationPanel": calls(grow_in_a_panel),
 }
 DATA = {"MiniBroden", "ImageFolder", "Broden", "SegmentationFolder", "BoxFolder", "validate"}
-TOUCH_NO_MODEL = {"Unit", "SequenceViewer", "evolution", "EvolutionViewer", "link", "ConvvizError"} | DATA
+TOUCH_NO_MODEL = {
+    "Unit",
+    "SequenceViewer",
+    "evolution",
+    "EvolutionViewer",
+    "link",
+    "ConvvizError",
+    "DesignComparison",
+    "DesignBench",
+} | DATA
 
 
 def drain(steps: Generator[Any, None, Any]) -> None:

@@ -203,4 +203,3 @@ def _joined(
             rotations=len(turned),
         ),
     )
-

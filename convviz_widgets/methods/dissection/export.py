@@ -123,9 +123,7 @@ def export_dissection(
     return file
 
 
-def _card(
-    report: Dissection, layer: str, detector: Detector, lens: Lens | None, dataset: Any
-) -> tuple[object, object]:
+def _card(report: Dissection, layer: str, detector: Detector, lens: Lens | None, dataset: Any) -> tuple[object, object]:
     """The pictures that excite a detector most, where there are any to show, and what it detects."""
     unit, concept, iou = detector
     body: object = ""
