@@ -119,13 +119,15 @@ class Scattering2d(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Maps (N, C P, h / 2^J, w / 2^J), rounded up; see `path_names`."""
-        found, deeper = [self.means["input"](images)], []
+        found: list[torch.Tensor] = []
+        deeper: list[torch.Tensor] = []
         for j in range(self.scales):
             moduli = _moduli(self.waves[f"{j}"](images))
             found.append(self.means[f"{j}"](moduli))
             names = [f"{j}_{k}" for k in range(j + 1, self.scales) if self.order == 2]
             deeper += [self.means[name](_moduli(self.later[name](moduli))) for name in names]
-        return torch.cat([*found, *deeper], dim=1)
+        low = self.means["input"](images)  # last, so that the wavelets are what a look at the first layer shows
+        return torch.cat([low, *found, *deeper], dim=1)
 
     def multiply_adds(self, side: int) -> list[tuple[nn.Module, int]]:
         """What each of its convolutions costs on a picture of this side."""
