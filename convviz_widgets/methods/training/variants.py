@@ -69,7 +69,9 @@ def read(text: str) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def variant(base: nn.Module, text: str, shape: Sequence[int], *, seed: int = 0) -> nn.Module:
+def variant(
+    base: nn.Module, text: str, shape: Sequence[int], *, seed: int = 0, classes: int | None = None
+) -> nn.Module:
     """A new network: the base with the changes, and with fresh weights (He et al. 2015, section 2.2).
 
     Example:
@@ -83,12 +85,13 @@ def variant(base: nn.Module, text: str, shape: Sequence[int], *, seed: int = 0) 
         text: the changes; see `read`.
         shape: (C, H, W) of the pictures.
         seed: of the weights.
+        classes: number of class scores; default: as many as the base gives.
 
     Raises:
         UnknownName: a layer that the base does not have.
         BadValue: the text cannot be read, a layer cannot be changed so, or the changed layers do not fit together.
     """
-    net, changes = copy.deepcopy(base), read(text)
+    net, changes = copy.deepcopy(base).cpu().requires_grad_(), read(text)
     layers = dict(net.named_modules())
     for change in changes:
         if change.layer not in layers or not change.layer:
@@ -97,10 +100,13 @@ def variant(base: nn.Module, text: str, shape: Sequence[int], *, seed: int = 0) 
     for change in changes:
         if change.sign == "-":
             _remove(net, change.layer, text)
+    last, width = _last(base)
+    if classes is not None:
+        widths[last] = width = classes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         _rewire(net, widths)
-        _run_once(net, base, shape, text)
+        _run_once(net, width, shape, text)
         _initialise(net)
     return net
 
@@ -177,13 +183,11 @@ def _lazy(layer: Any, width: int | None) -> nn.Module:
         return kind(**{name: getattr(layer, name) for name in names})
 
 
-def _run_once(net: nn.Module, base: nn.Module, shape: Sequence[int], text: str) -> None:
+def _run_once(net: nn.Module, width: int, shape: Sequence[int], text: str) -> None:
     """Finds the number of inputs of every layer, and checks that the network still gives as many scores."""
-    device = next(base.parameters()).device
-    net.to(device).eval()
     try:
         with torch.no_grad():
-            scores = net(torch.zeros(1, *shape, device=device))
+            scores = net.eval()(torch.zeros(1, *shape))
     except (RuntimeError, ValueError, IndexError, TypeError, ZeroDivisionError) as error:
         raise BadValue(
             f"The layers of the variant {text!r} do not fit together for pictures of {tuple(shape)}: {error}. "
@@ -192,17 +196,21 @@ def _run_once(net: nn.Module, base: nn.Module, shape: Sequence[int], text: str) 
     idle = [name for name, each in net.named_parameters() if is_lazy(each)]
     if idle:
         raise BadValue(f"The variant {text!r} has layers that no picture comes by: {idle}. Remove them too.")
-    wanted = _last_width(base)
-    if scores.ndim != 2 or (wanted is not None and scores.shape[1] != wanted):
+    if scores.ndim != 2 or scores.shape[1] != width:
         raise BadValue(
-            f"The variant {text!r} gives {tuple(scores.shape[1:])} in place of {wanted} class scores. The last layer "
+            f"The variant {text!r} gives {tuple(scores.shape[1:])} in place of {width} class scores. The last layer "
             "must stay as it is."
         )
 
 
-def _last_width(net: nn.Module) -> int | None:
-    widths = [each.out_features for each in net.modules() if type(each) is nn.Linear]
-    return widths[-1] if widths else None
+def _last(net: nn.Module) -> tuple[str, int]:
+    """The last layer with weights, and how many outputs it has."""
+    found = [(name, each) for name, each in net.named_modules() if type(each) in LAZY and hasattr(each, "bias")]
+    sizes = [(name, getattr(each, "out_features", getattr(each, "out_channels", 0))) for name, each in found]
+    sizes = [each for each in sizes if each[1]]
+    if not sizes:
+        raise BadValue(f"{type(net).__name__} has no linear layer or convolution that could be changed.")
+    return sizes[-1]
 
 
 def _initialise(net: nn.Module) -> None:
