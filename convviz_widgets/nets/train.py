@@ -118,9 +118,9 @@ def drawings(count: int, seed: int, file: Path) -> tuple[torch.Tensor, torch.Ten
     return torch.from_numpy(images), torch.from_numpy(targets)
 
 
-def halved(drawn: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same drawings at half their size, each pixel the mean of two by two: what studies of many nets train on."""
-    parts = [F.avg_pool2d(each.float(), 2).round().to(torch.uint8) for each in torch.split(drawn[0], 250)]
+def smaller(drawn: tuple[torch.Tensor, torch.Tensor], factor: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The same drawings with so many times fewer pixels on a side, each a mean: what studies of many nets train on."""
+    parts = [F.avg_pool2d(each.float(), factor).round().to(torch.uint8) for each in torch.split(drawn[0], 250)]
     return torch.cat(parts), drawn[1]
 
 

@@ -26,6 +26,9 @@ ONE_FILE_MAY = {  # the training commands alone join a network with its data
     ("nets/train_generator.py", "data"),
     ("nets/train_decoder.py", "data"),
     ("methods/controlled_design/__main__.py", "data"),
+    ("methods/dissection/train_conditions.py", "data"),
+    ("methods/training/train_ablation.py", "data"),
+    ("methods/training/train_transfer.py", "data"),
 }
 NEVER = {
     "core": {"numpy", "torch", "torchvision", "PIL", "plotly", "ipywidgets"},

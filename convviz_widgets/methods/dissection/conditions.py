@@ -131,7 +131,7 @@ def compare_conditions(
     first = next((net for condition, net in flat.values() if condition == BASELINE), None)
     turned = []
     if isinstance(first, Lens):
-        own = {key: options[key] for key in ("quantile", "iou") if key in options}
+        own: dict[str, Any] = {key: options[key] for key in ("quantile", "iou") if key in options}
         for seed in range(rotations):
             counts = yield from _turned(first, dataset, made.layers, seed, own)
             turned.append(counts)

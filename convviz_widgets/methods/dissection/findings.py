@@ -42,14 +42,31 @@ class Finding(NamedTuple):
 
 
 class Counted(Protocol):
-    """What the findings are asked of."""
+    """What the findings are asked of; see `Conditions`."""
 
-    names: tuple[str, ...]
-    layers: tuple[str, ...]
-    categories: tuple[str, ...]
-    conditions: tuple[str, ...]
-    by_unit: Counts
-    detectors: Counts
+    @property
+    def names(self) -> tuple[str, ...]:
+        """(R,) of the nets."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """(L,) from low to high."""
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """(G,)."""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """(R,) of the nets."""
+
+    @property
+    def by_unit(self) -> Counts:
+        """(R, L, G) different concepts."""
+
+    @property
+    def detectors(self) -> Counts:
+        """(R, L) units that detect anything."""
 
 
 class _Question(NamedTuple):

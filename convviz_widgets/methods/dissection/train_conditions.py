@@ -27,12 +27,13 @@ from convviz_widgets.nets import builtin
 from convviz_widgets.nets.classifier import classification, probabilities
 from convviz_widgets.nets.loop import Recipe, train
 from convviz_widgets.nets.mini import MiniNet
-from convviz_widgets.nets.train import HELD_OUT_SEED, drawings, halved
+from convviz_widgets.nets.train import HELD_OUT_SEED, drawings, smaller
 
 CHANNELS = (16, 32, 48, 48, 48)
-SIDE = MiniBroden.size // 2
+FACTOR = 2  # times fewer pixels on a side
+SIDE = MiniBroden.size // FACTOR
 SNAPSHOTS = (1, 2, 4, 8)  # epochs of the baseline
-LAYERS = ("relu1", "relu2", "relu3", "relu4", "relu5")
+LAYERS = ("relu1", "relu3", "relu5")
 BATCH = 32
 MODULE = "convviz_widgets.methods.dissection.train_conditions"
 
@@ -64,9 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> Conditions:
     """Trains, dissects, saves."""
     options = _parser().parse_args(arguments)
     work, drawn = Path(options.work), Path(options.drawings)
-    images, targets = halved(drawings(options.images, 0, drawn / f"train-{options.images}.npz"))
+    images, targets = smaller(drawings(options.images, 0, drawn / f"train-{options.images}.npz"), FACTOR)
     nets = {each: _trained(each, images, targets, options.epochs, work) for each in conditions()}
-    others = halved(drawings(options.held_out, HELD_OUT_SEED, drawn / f"held-out-{options.held_out}.npz"))
+    others = smaller(drawings(options.held_out, HELD_OUT_SEED, drawn / f"held-out-{options.held_out}.npz"), FACTOR)
     networks, accuracies = _gathered(nets, others)
     steps = -(-options.images // BATCH)
     networks["random weights"] = _lens(_untrained(Condition("random weights", {}, 0)))
@@ -156,7 +157,7 @@ def _untrained(condition: Condition) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(condition.seed)
         model = MiniNet(len(MiniBroden.class_names), channels=CHANNELS, side=SIDE, **condition.options)
-    return model.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return model.to(memory_format=torch.channels_last)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -164,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=int, default=2000, help="drawings to train on")
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--held-out", type=int, default=1000, help="other drawings to measure the accuracy on")
-    parser.add_argument("--dissected", type=int, default=400, help="how many of these to dissect with")
+    parser.add_argument("--dissected", type=int, default=300, help="how many of these to dissect with")
     parser.add_argument("--drawings", default="runs/drawings", help="folder for drawings")
     parser.add_argument("--work", default="runs/conditions", help="folder for checkpoints")
     parser.add_argument("--out", default=str(SHIPPED), help="folder for the comparison")

@@ -108,7 +108,8 @@ def _mean(values: Floats) -> Floats:
     """(V,) over the nets that were not lost; NaN where all were."""
     there = np.isfinite(values)
     total = np.where(there, values, 0).sum(axis=1)
-    return np.divide(total, there.sum(axis=1), out=np.full(len(values), np.nan), where=there.any(axis=1))
+    found = np.divide(total, there.sum(axis=1), out=np.full(len(values), np.nan), where=there.any(axis=1))
+    return np.asarray(found)
 
 
 def _percent(value: float, error: float = 0.0) -> str:

@@ -42,8 +42,16 @@ class Data:
         if strange:
             raise BadValue(f"test_labels has classes {strange} that no picture of images has. Leave these out.")
         place = best_device() if device is None else checked(device)
-        tensors = (train, torch.from_numpy(wanted), test, torch.from_numpy(known))
-        return cls(*(each.to(place) for each in tensors), *statistics(train), place)
+        mean, std = statistics(train)
+        return cls(
+            train.to(place),
+            torch.from_numpy(wanted).to(place),
+            test.to(place),
+            torch.from_numpy(known).to(place),
+            mean,
+            std,
+            place,
+        )
 
     @property
     def classes(self) -> int:

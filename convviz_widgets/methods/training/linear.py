@@ -90,7 +90,7 @@ class Problem:
                 total.backward()  # type: ignore[no-untyped-call]
                 return total
 
-            search.step(loss)
+            search.step(loss)  # type: ignore[no-untyped-call]
         found = weight.detach()
         return Linear(self.scale, found if self.basis is None else self.basis @ found, bias.detach())
 

@@ -28,12 +28,13 @@ from convviz_widgets.nets import builtin
 from convviz_widgets.nets.classifier import classification, probabilities
 from convviz_widgets.nets.loop import Recipe, train
 from convviz_widgets.nets.mini import MiniNet
-from convviz_widgets.nets.train import HELD_OUT_SEED, drawings, halved
+from convviz_widgets.nets.train import HELD_OUT_SEED, drawings, smaller
 
 CHANNELS = (16, 32, 48, 48, 48)
-SIDE = MiniBroden.size // 2
+FACTOR = 3  # times fewer pixels on a side
+SIDE = MiniBroden.size // FACTOR
 LEARNT = 7  # classes, of fourteen
-LAYERS = ("relu1", "pool1", "relu2", "pool2", "relu3", "relu4", "relu5", "pool5", "relu6", "relu7")
+LAYERS = ("relu1", "relu2", "relu3", "relu5", "relu6", "relu7")
 MODULE = "convviz_widgets.methods.training.train_transfer"
 
 
@@ -80,13 +81,15 @@ def _with(made: Provenance, **more: object) -> Provenance:
 def _trained(options: argparse.Namespace, drawn: Path) -> tuple[nn.Module, float]:
     """The net that knows the first classes, and its accuracy on other drawings of these."""
     about = builtin.card("mini")
-    images, targets = halved(drawings(options.images, 0, drawn / f"train-{options.images}.npz"))
+    images, targets = smaller(drawings(options.images, 0, drawn / f"train-{options.images}.npz"), FACTOR)
     known = targets < LEARNT
     net = _untrained()
     objective = classification(images[known], targets[known], about["mean"], about["std"], shift=4)
     recipe = Recipe(options.epochs, batch_size=32)
     train(net, objective, int(known.sum()), recipe, checkpoint=Path(options.work) / "learnt.pt", progress=True)
-    images, targets = halved(drawings(options.held_out, HELD_OUT_SEED, drawn / f"held-out-{options.held_out}.npz"))
+    images, targets = smaller(
+        drawings(options.held_out, HELD_OUT_SEED, drawn / f"held-out-{options.held_out}.npz"), FACTOR
+    )
     known = targets < LEARNT
     answers = probabilities(net, images[known], about["mean"], about["std"]).argmax(1)
     return net, round(float((answers == targets[known]).float().mean()), 4)
@@ -110,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--held-out", type=int, default=1000, help="other drawings, for the transfer")
     parser.add_argument("--scenes", type=int, default=600, help="how many of these for the scenes")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--scratch-steps", type=int, default=120)
+    parser.add_argument("--scratch-steps", type=int, default=100)
     parser.add_argument("--drawings", default="runs/drawings", help="folder for drawings")
     parser.add_argument("--work", default="runs/transfer", help="folder for checkpoints")
     parser.add_argument("--out", default=str(SHIPPED), help="folder for the results")

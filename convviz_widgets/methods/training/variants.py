@@ -179,8 +179,8 @@ def _lazy(layer: Any, width: int | None) -> nn.Module:
             names = ("kernel_size", "stride", "padding", "dilation", "groups", "padding_mode")
             same = {name: getattr(layer, name) for name in names}
             return kind(width or layer.out_channels, bias=layer.bias is not None, **same)
-        names = ("eps", "momentum", "affine", "track_running_stats")
-        return kind(**{name: getattr(layer, name) for name in names})
+        rest = ("eps", "momentum", "affine", "track_running_stats")
+        return kind(**{name: getattr(layer, name) for name in rest})
 
 
 def _run_once(net: nn.Module, width: int, shape: Sequence[int], text: str) -> None:
@@ -220,5 +220,5 @@ def _initialise(net: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+        elif callable(reset := getattr(module, "reset_parameters", None)):
+            reset()
