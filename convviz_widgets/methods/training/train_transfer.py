@@ -109,11 +109,11 @@ def _lens(net: nn.Module) -> Lens:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
     parser.add_argument("--images", type=int, default=2000, help="drawings, of which those of seven classes are learnt")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--held-out", type=int, default=1000, help="other drawings, for the transfer")
     parser.add_argument("--scenes", type=int, default=600, help="how many of these for the scenes")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--scratch-steps", type=int, default=100)
+    parser.add_argument("--scratch-steps", type=int, default=80)
     parser.add_argument("--drawings", default="runs/drawings", help="folder for drawings")
     parser.add_argument("--work", default="runs/transfer", help="folder for checkpoints")
     parser.add_argument("--out", default=str(SHIPPED), help="folder for the results")
