@@ -300,6 +300,14 @@ ROWS: tuple[Row, ...] = (
         "06_dissection.ipynb",
     ),
     Row(
+        "compare_conditions",
+        "convviz_widgets.methods.dissection.conditions:compare_conditions",
+        "technique",
+        "What nets trained under several conditions detect, and which published findings hold for them",
+        "Bau 2017, sections 3.2 to 3.7",
+        "07c_conditions.ipynb",
+    ),
+    Row(
         "rotation",
         "convviz_widgets.methods.dissection.rotation:rotation",
         "technique",
@@ -338,6 +346,22 @@ ROWS: tuple[Row, ...] = (
         "A comparison of designs with its networks, also the one that ships",
         "",
         "08_design.ipynb",
+    ),
+    Row(
+        "size_ablation",
+        "convviz_widgets.methods.training.size_ablation:size_ablation",
+        "technique",
+        "What layers and widths buy: variants of a network trained on the same data, in one table",
+        "Zeiler & Fergus 2013, section 5.1",
+        "07c_conditions.ipynb",
+    ),
+    Row(
+        "transfer",
+        "convviz_widgets.methods.training.transfer:transfer",
+        "technique",
+        "What each layer of a frozen network is worth for another task, beside training from scratch",
+        "Zeiler & Fergus 2013, section 5.2; Yosinski 2014",
+        "07c_conditions.ipynb",
     ),
     Row(
         "LayerPicker",

@@ -280,6 +280,15 @@ USES: dict[str, Work] = {
     "compare_dissections": lambda lens, photos: cv.compare_dissections.steps(
         {"a": lens, "b": lens}, Labelled(photos), "conv2", batch_size=2
     ),
+    "compare_conditions": lambda lens, photos: cv.compare_conditions.steps(
+        {"baseline": lens, "other seeds": [lens]}, Labelled(photos), "conv2", batch_size=2
+    ),
+    "size_ablation": lambda lens, photos: cv.size_ablation.steps(
+        {"whole": "", "narrow": "conv1=8"}, photos, [0, 1] * 4, photos, [0, 1] * 4, base=lens.module, epochs=1
+    ),
+    "transfer": lambda lens, photos: cv.transfer.steps(
+        lens, photos, [0, 1] * 4, ["conv1", "conv2"], sizes=[2], repeats=1, scratch_steps=2
+    ),
     "rotation": lambda lens, photos: cv.rotation.steps(lens, Labelled(photos), "conv2", steps=(0, 1)),
     "net2vec": lambda lens, photos: cv.net2vec.steps(lens, Labelled(photos), "conv2", "left", steps=2, units=[1]),
     "concept_vectors": lambda lens, photos: cv.concept_vectors.steps(
