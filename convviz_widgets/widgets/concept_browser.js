@@ -10,6 +10,7 @@ function export_part(model, signal) {
   model.on("msg:custom", receive);
   signal.addEventListener("abort", () => model.off("msg:custom", receive));
   const stop = tool_button("Stop", "stop", () => model.send({ kind: "stop" }), signal, { title: "Call the file off" });
+  stop.node.classList.add("cv-stop");
   const text = element("span", { class: "cv-faint", role: "status", "aria-live": "polite" });
   const node = element("span", { class: "cv-choose", role: "group", "aria-label": "Save the report" }, text, stop.node, ...buttons);
   const show = () => {
