@@ -137,9 +137,8 @@ class Workshop:
         report = self.index.report
         yield Step(0, label=f"writing {kind}")
         if kind == "html":
-            text = yield from export.to_html.steps(
-                report, self.lens, None if self.gallery is None else self.gallery.dataset
-            )
+            dataset = None if self.gallery is None else self.gallery.dataset
+            text = yield from export.to_html.steps(report, self.lens, dataset)
         else:
             text = export.to_csv(report) if kind == "csv" else export.to_json(report)
         return f"dissection-{self.lens.name}.{kind}", FORMATS[kind], text.encode()
