@@ -3,7 +3,8 @@
 One decoder per layer, all of them in one run, which share the drawings and the network's forward pass; none touches
 another. The loss is the squared error of the picture (Dosovitskiy & Brox 2016). Killed and given again,
 the command goes on where it was. It writes all weights into one file in half precision and, beside it, a card with the
-command line and each decoder's measures on drawings it was not trained on.
+command line and each decoder's measures on drawings it was not trained on. Given ``--layers``, it trains those alone
+and leaves the other decoders in the file as they are, with the command that they came from.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 from convviz_widgets.data.mini_broden import MiniBroden
@@ -29,6 +31,7 @@ LAYERS = {
 }
 """Of each network that has decoders: what leaves each step of it, after its ReLU and after its pooling."""
 PART = 250  # pictures measured at once
+SAMPLE = 4000  # drawings by which vectors are levelled, as their faint directions count; for maps one part is enough
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
@@ -41,17 +44,44 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     decoders, losses = _trained(options, net, layers, work)
     state = halve(decoders)
     images, targets = drawings(options.held_out, HELD_OUT_SEED, work / "held_out.npz")
-    card = {
+    run = {
         "command": shlex.join(["python", "-m", "convviz_widgets.nets.train_decoder", *(arguments or sys.argv[1:])]),
-        "layers": {name: _card_of(cast("UpconvNet", decoders[name]), net, name, images, targets) for name in layers},
-        "pixel_error_of_mean": _rounded((images.float().mean(0) - images.float()).abs().mean() / 255),
-        "held_out": MiniBroden(options.held_out, HELD_OUT_SEED).digest,
+        "layers": list(layers),
         "trained_on": MiniBroden(options.images, options.seed).digest,
         "losses": [round(loss, 4) for loss in losses],
         "torch": torch.__version__,
     }
+    card = {
+        "runs": [run],
+        "layers": {name: _card_of(cast("UpconvNet", decoders[name]), net, name, images, targets) for name in layers},
+        "pixel_error_of_mean": _rounded((images.float().mean(0) - images.float()).abs().mean() / 255),
+        "held_out": MiniBroden(options.held_out, HELD_OUT_SEED).digest,
+    }
+    if options.layers:
+        state, card = _with_those_before(Path(options.out), options.net, state, card)
     write(Path(options.out), f"{options.net}-decoders", state, card)
     return card
+
+
+def _with_those_before(
+    folder: Path, net: str, state: dict[str, torch.Tensor], card: dict[str, Any]
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """New decoders and their card, with those of other layers that lie in the folder, in the network's order."""
+    file = folder / f"{net}-decoders.json"
+    if not file.exists():
+        return state, card
+    before = json.loads(file.read_text(encoding="utf-8"))
+    new = card["layers"]
+    saved = load_file(file.with_suffix(".safetensors"))
+    kept = {key: each for key, each in saved.items() if key.partition(".")[0] not in new}
+    runs = [{**run, "layers": [name for name in run["layers"] if name not in new]} for run in before["runs"]]
+    layers = {**before["layers"], **new}
+    order = [name for name in dict(builtin.build(net).module.named_children()) if name in layers]
+    return {**kept, **state}, {
+        **card,
+        "runs": [*(run for run in runs if run["layers"]), *card["runs"]],
+        "layers": {name: layers[name] for name in order},
+    }
 
 
 def _trained(
@@ -59,8 +89,7 @@ def _trained(
 ) -> tuple[nn.ModuleDict, list[float]]:
     """The decoders by layer, and the sum of their losses in each epoch."""
     images, _ = drawings(options.images, options.seed, work / "train.npz")
-    with torch.no_grad():
-        sample = activations(net, images[:PART].float() / 255, layers)
+    sample = _sample(net, images, layers)
     torch.manual_seed(options.seed)
     decoders = nn.ModuleDict()
     for name in layers:
@@ -77,6 +106,17 @@ def _trained(
         progress=True,
     )
     return decoders, progress.losses
+
+
+@torch.no_grad()
+def _sample(net: builtin.Builtin, images: torch.Tensor, layers: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Activations by layer, of more drawings where they are vectors."""
+    found = activations(net, images[:PART].float() / 255, layers)
+    vectors = [name for name in layers if found[name].ndim == 2]
+    if vectors:
+        parts = [activations(net, part.float() / 255, vectors) for part in torch.split(images[PART:SAMPLE], PART)]
+        found |= {name: torch.cat([found[name], *(part[name] for part in parts)]) for name in vectors}
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:

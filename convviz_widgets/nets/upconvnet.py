@@ -20,6 +20,8 @@ START = 6  # pixels, about the side of the map that a vector is spread out to
 START_CHANNELS = 32  # of that map
 WIDTHS = (24, 48, 64, 96)  # channels of a map at a half, a quarter, an eighth ... of the picture's side
 SMALL = 0.2  # least scale, as a share of the largest: what seldom answers would drown all else when it does
+FAINT = 0.005  # the same of the directions in which vectors differ
+ENOUGH = 8  # vectors, per number in one, that tell in which directions they differ
 
 
 class UpconvNet(nn.Module):
@@ -39,6 +41,10 @@ class UpconvNet(nn.Module):
     Attributes:
         centre, scale: (K,) buffers, by which activations are brought to mean 0 and standard deviation 1; 0 and 1 until
             `set_scale`.
+        turn: (K, K) buffer of a vector's decoder, by which the levelled vectors are made to differ as much in one
+            direction as in another. A dense layer tells classes loudly and all else faintly: a picture's colours lie
+            along directions in which vectors differ a hundredth as much, which training finds only when they are
+            brought up.
 
     Raises:
         UnsupportedModel: the layer gives neither maps nor a vector.
@@ -46,6 +52,7 @@ class UpconvNet(nn.Module):
 
     centre: torch.Tensor
     scale: torch.Tensor
+    turn: torch.Tensor
 
     def __init__(self, shape: tuple[int, ...], picture: tuple[int, int, int], widths: tuple[int, ...] = WIDTHS) -> None:
         super().__init__()
@@ -62,6 +69,8 @@ class UpconvNet(nn.Module):
         start, doublings = _start(size) if vector else (shape[1:], _doublings(shape[1:], size))
         channels = [widths[min(level, len(widths)) - 1] for level in range(max(doublings, 1), 0, -1)]
         self._spreads = vector
+        if vector:
+            self.register_buffer("turn", torch.eye(shape[0]))
         spread = _spread(shape[0], start) if vector else ()
         before = START_CHANNELS if spread else shape[0]
         first = nn.Conv2d(before, channels[0], 3, padding=1, bias=False)
@@ -88,7 +97,7 @@ class UpconvNet(nn.Module):
             )
         along = (-1, *(1 for _ in self.shape[1:]))
         levelled = (activations - self.centre.view(along)) / self.scale.view(along)
-        levelled = levelled.flatten(1) if self._spreads else levelled
+        levelled = levelled.flatten(1) @ self.turn if self._spreads else levelled
         waves: torch.Tensor = self.paint(self.up(self.entry(levelled)))
         if tuple(waves.shape[-2:]) != self.picture_shape[1:]:
             waves = functional.interpolate(waves, self.picture_shape[1:], mode="bilinear", align_corners=False)
@@ -96,12 +105,27 @@ class UpconvNet(nn.Module):
 
     @torch.no_grad()
     def set_scale(self, activations: torch.Tensor) -> None:
-        """Sets the mean and the standard deviation of each channel from real activations, (N, K, h, w) or (N, K)."""
+        """Sets by what activations are levelled, from real ones, (N, K, h, w) or (N, K)."""
         values = activations.float().movedim(1, 0).flatten(1)
         deviation = values.std(1, correction=0)
         self.centre.copy_(values.mean(1))
         largest = deviation.max()
         self.scale.copy_(deviation.clamp(min=float(largest) * SMALL) if largest > 0 else torch.ones_like(deviation))
+        if self._spreads and largest > 0:
+            self.turn.copy_(_whitening((values - self.centre[:, None]) / self.scale[:, None]))
+
+
+def _whitening(values: torch.Tensor) -> torch.Tensor:
+    """The symmetric matrix by which vectors, the columns of (K, N), differ equally in all directions, but faint ones.
+
+    Source: Bell & Sejnowski 1997, "The independent components of natural scenes are edge filters" (as ZCA filters).
+    """
+    length, count = values.shape
+    variance, directions = torch.linalg.eigh((values @ values.T).double() / count)
+    unknown = variance.mean() * (length / count) ** 2 if count < ENOUGH * length else 0  # few do not tell what is faint
+    deviation = (variance.clamp(min=0) + unknown).sqrt()
+    turn: torch.Tensor = (directions / deviation.clamp(min=float(deviation[-1]) * FAINT)) @ directions.T
+    return turn.float()
 
 
 def _doublings(side: tuple[int, ...], size: tuple[int, ...]) -> int:

@@ -2,17 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from torch import nn
 
 from convviz_widgets.core.errors import BadValue, MissingFile, UnknownName, UnsupportedModel
 from convviz_widgets.data.mini_broden import MiniBroden
-from convviz_widgets.nets import builtin, decoders, train_decoder
+from convviz_widgets.nets import beside, builtin, decoders, train_decoder
 from convviz_widgets.nets.loop import Objective
 from convviz_widgets.nets.train import HELD_OUT_SEED
 from convviz_widgets.nets.train_decoder import main, measure
@@ -62,6 +64,25 @@ def test_the_scale_is_that_of_the_channels_and_dead_ones_are_not_blown_up() -> N
     assert bool((net.scale == 1).all())
 
 
+def test_vectors_are_brought_to_differ_as_much_in_every_direction_and_none_is_blown_up() -> None:
+    draws = torch.Generator().manual_seed(0)
+    loud = torch.randn(600, 1, generator=draws) * 50
+    vectors = loud + torch.randn(600, 4, generator=draws) * torch.tensor([1.0, 1.0, 1.0, 0.0]) + 3
+    net = UpconvNet((4,), (3, 12, 12))
+    net.set_scale(vectors)
+    levelled = (vectors - net.centre) / net.scale @ net.turn
+    assert torch.allclose(torch.cov(levelled.T), torch.eye(4), atol=0.02)  # what is faint is as loud as the rest
+    assert torch.allclose(net.turn, net.turn.T, atol=1e-4)
+    net.set_scale(vectors[:3])  # too few to tell the faint directions: none is brought up much
+    few = torch.linalg.eigvalsh(net.turn)
+    assert float(few.max() / few.min()) < 3
+    net.set_scale(loud.expand(-1, 4))  # no difference at all in three directions
+    assert bool(net.turn.isfinite().all())
+    assert float(torch.linalg.eigvalsh(net.turn).max() / torch.linalg.eigvalsh(net.turn).min()) < 1.01 / 0.005
+    net.set_scale(torch.zeros(9, 4))
+    assert bool(net.scale.eq(1).all() and net.turn.isfinite().all())
+
+
 def test_wrong_shapes_are_told() -> None:
     with pytest.raises(UnsupportedModel, match=r"\(16, 8\).*maps \(K, h, w\), or a vector"):
         UpconvNet((16, 8), (3, 32, 32))
@@ -101,7 +122,7 @@ def test_the_training_command_goes_on_after_a_kill_and_ends_with_the_same_bits(
     files = [tmp_path / folder / "out" / "mini-decoders.safetensors" for folder in ("whole", "killed")]
     assert files[0].read_bytes() == files[1].read_bytes()
 
-    monkeypatch.setattr(decoders, "FOLDER", tmp_path / "whole" / "out")
+    monkeypatch.setattr(beside, "FOLDER", tmp_path / "whole" / "out")
     assert decoders.layers("mini") == ("pool2", "fc8")
     assert decoders.load("mini", "fc8")(torch.zeros(1, 14)).shape == (1, 3, 96, 96)
     with pytest.raises(UnknownName, match="'pool2'"):
@@ -130,11 +151,25 @@ def test_the_measures_of_a_decoder_that_is_off_by_a_shade() -> None:
     assert off["squared_error"] == pytest.approx(0.01, abs=1e-3)
 
 
+def test_given_layers_alone_are_trained_and_the_others_stay_with_the_command_they_came_from(tmp_path: Path) -> None:
+    def run(*layers: str) -> dict[str, Any]:
+        places = ["--work", str(tmp_path / "-".join(layers)), "--out", str(tmp_path)]
+        return main(["mini", "--layers", *layers, "--epochs", "1", *TINY[6:], *places])
+
+    first, second = run("fc8", "relu5"), run("pool2", "fc8")
+    assert list(second["layers"]) == ["pool2", "relu5", "fc8"]
+    assert second["layers"]["relu5"] == first["layers"]["relu5"]
+    assert [each["layers"] for each in second["runs"]] == [["relu5"], ["pool2", "fc8"]]
+    assert second["runs"][0]["command"] == first["runs"][0]["command"]
+    saved = load_file(tmp_path / "mini-decoders.safetensors")
+    assert {key.partition(".")[0] for key in saved} == {"pool2", "relu5", "fc8"}
+
+
 def test_lost_files_and_networks_without_decoders_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert decoders.layers("resnet18") == ()
     with pytest.raises(UnknownName, match=r"'mini'.*`train_decoder`"):
         decoders.card("resnet18")
-    monkeypatch.setattr(decoders, "FOLDER", tmp_path)
+    monkeypatch.setattr(beside, "FOLDER", tmp_path)
     with pytest.raises(MissingFile, match=r"train_decoder mini"):
         decoders.card("mini")
 
@@ -147,7 +182,11 @@ def held_out() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_those_that_ship_tell_pictures_as_their_card_says(held_out: tuple[torch.Tensor, torch.Tensor]) -> None:
     net, card = builtin.build("mini"), decoders.card("mini")
-    assert card["command"] == "python -m convviz_widgets.nets.train_decoder mini"
+    command = "python -m convviz_widgets.nets.train_decoder mini"
+    assert [(run["command"], run["layers"]) for run in card["runs"]] == [
+        (command, [name for name in card["layers"] if name not in ("relu6", "relu7")]),
+        (f"{command} --layers relu6 relu7 --batch-size 16 --learning-rate 4e-3", ["relu6", "relu7"]),
+    ]
     assert decoders.layers("mini") == train_decoder.LAYERS["mini"] == tuple(card["layers"])
     for layer in ("relu1", "relu3", "pool5", "relu6"):
         decoder = decoders.load("mini", layer)

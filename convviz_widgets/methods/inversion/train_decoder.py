@@ -31,6 +31,7 @@ from convviz_widgets.nets.loop import Recipe, train_steps
 from convviz_widgets.nets.upconvnet import WIDTHS, UpconvNet
 
 FIRST = 64  # pictures whose answers set the scale
+VECTORS = 512  # the same where they are vectors, whose faint directions few do not tell
 
 Epochs = Annotated[int, Knob(1, 1000, "log", help="passes over the pictures")]
 BatchSize = Annotated[int, Knob(1, 256, "log", help="pictures per step")]
@@ -87,7 +88,7 @@ def train_decoder(
     name = lens.layers[layer.name if isinstance(layer, Layer) else layer].name
     pictures = _Pictures(lens, name, images, _count(images))
     first = pictures.batch(range(min(FIRST, pictures.count)))
-    net = _new(first, tuple(widths), seed)
+    net = _new(first, pictures.sample(first), tuple(widths), seed)
     recipe = Recipe(epochs, batch_size, learning_rate, weight_decay, seed)
 
     def objective(model: nn.Module, indices: torch.Tensor, _: torch.Generator) -> torch.Tensor:
@@ -132,6 +133,14 @@ class _Pictures:
             pictures = self.lens.preprocess.denormalize(prepared.float()).clamp(0, 1)
         return _Batch(pictures, answers)
 
+    def sample(self, first: _Batch) -> torch.Tensor:
+        """Answers that set the scale: the first ones, and more where they are vectors."""
+        if first.answers.ndim > 2:
+            return first.answers
+        starts = range(len(first.answers), min(VECTORS, self.count), FIRST)
+        more = (self.batch(range(start, min(start + FIRST, self.count)), like=first) for start in starts)
+        return torch.cat([first.answers, *(each.answers for each in more)])
+
     def _picture(self, index: int) -> Any:
         try:
             return self.images[index]
@@ -154,7 +163,7 @@ def _count(images: Any) -> int:
     return len(images)
 
 
-def _new(first: _Batch, widths: tuple[int, ...], seed: int) -> UpconvNet:
+def _new(first: _Batch, sample: torch.Tensor, widths: tuple[int, ...], seed: int) -> UpconvNet:
     """An untrained decoder, its weights drawn without a trace in the outer world's randomness."""
     shape = tuple(first.answers.shape[1:])
     channels, height, width = first.pictures.shape[1:]
@@ -162,5 +171,5 @@ def _new(first: _Batch, widths: tuple[int, ...], seed: int) -> UpconvNet:
         torch.manual_seed(seed)
         net = UpconvNet(shape, (channels, height, width), widths)
     net = net.to(first.answers.device)
-    net.set_scale(first.answers)
+    net.set_scale(sample)
     return net
