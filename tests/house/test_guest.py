@@ -151,6 +151,13 @@ def paint(lens: Any, photos: Photos) -> None:
     watch(brush)
 
 
+def turn_in_a_viewer(lens: Any, photos: Photos) -> None:
+    viewer = cv.InvarianceViewer(lens, [photos[index] for index in range(4)], unit="conv2:3")
+    viewer.wait(60)
+    viewer.transform = "scale"  # called off in the midst of its curves
+    watch(viewer)
+
+
 def tell_in_a_panel(lens: Any, photos: Photos) -> None:
     """By descent, disturbed and from two seeds, then by decoders; closed in the midst of a long descent."""
     images, layers = [photos[index] for index in range(4)], ["conv1", "conv2"]
@@ -297,10 +304,16 @@ USES: dict[str, Work] = {
     "compare_designs": lambda _, photos: cv.compare_designs.steps(
         photos, [0, 1] * 4, photos, [0, 1] * 4, designs=["plain", "p4"], side=16, width=1, steps=1
     ),
+    "invariance": lambda lens, photos: cv.invariance.steps(lens, photos, "rotate", steps=5, at_once=2),
+    "correspondence": lambda lens, photos: cv.correspondence.steps(
+        lens, photos, [(np.arange(SIDE) < 6)[:, None] * np.ones(SIDE)] * len(photos), draws=2
+    ),
+    "part_regions": calls(lambda lens, photos: cv.part_regions(lens, Labelled(photos), "left", count=5)),
     "ProjectionViewer": calls(project_in_a_viewer),
     "SaliencyViewer": calls(map_in_a_viewer),
     "OcclusionBrush": calls(paint),
     "InversionPanel": calls(tell_in_a_panel),
+    "InvarianceViewer": calls(turn_in_a_viewer),
     "ConceptBrowser": calls(browse),
     "LayerPicker": calls(pick),
     "explore": calls(look_around),
