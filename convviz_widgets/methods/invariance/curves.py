@@ -16,11 +16,12 @@ def banded(
     places: npt.ArrayLike,
     *,
     each: Mapping[str, Floats] | None = None,
+    most: Mapping[str, float] | None = None,
     title: str = "",
     x: str = "",
     y: str = "",
 ) -> Any:
-    """One line per name with a band of one standard deviation about it, as a plotly figure.
+    """One line per name with a band of one standard deviation about it, as a plotly figure; for what is never negative.
 
     Example:
         >>> figure = banded({"low": (np.array([0.0, 1.0]), np.array([0.0, 0.5]))}, [0, 4])
@@ -31,6 +32,7 @@ def banded(
         lines: name to mean and deviation, (n,) each.
         places: (n,) on the horizontal axis.
         each: further lines without a band, (n,) each, drawn thin.
+        most: name to the largest value that can be; a band ends there.
         title: above the chart.
         x: label of the horizontal axis, with its unit.
         y: label of the vertical axis, with its unit.
@@ -43,9 +45,10 @@ def banded(
         trace.line.width = 1
         trace.opacity = 0.6
     for place, (name, (mean, deviation)) in enumerate(lines.items()):
+        top = (most or {}).get(name, np.inf)
         figure.add_scatter(
             x=np.concatenate([across, across[::-1]]),
-            y=np.concatenate([mean + deviation, (mean - deviation)[::-1]]),
+            y=np.concatenate([np.minimum(mean + deviation, top), np.maximum(mean - deviation, 0)[::-1]]),
             fill="toself",
             fillcolor=charts.COLOURS[place % len(charts.COLOURS)],
             opacity=0.18,

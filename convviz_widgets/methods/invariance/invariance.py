@@ -133,11 +133,10 @@ class Invariance(Result):
     def figure(self, by: Yardstick = "norm", layer: str | None = None) -> Any:
         """The curves: mean and band of all layers; of one layer, or of "probability", one line per picture."""
         across = f"{self.transform} ({UNITS[self.transform]})"  # type: ignore[index]
-        up = {"norm": "distance / length of the answer", "pictures": "distance / distance of pictures"}
-        label = up.get(by, "distance")
+        label = {"norm": "distance, in lengths", "pictures": "distance, in pictures"}.get(by, "distance")
         if layer is None:
-            both = f"{label}; probability" if self.classes[0] else label
-            return banded(self.curves(by), self.amounts, title=f"Invariance to {self.transform}", x=across, y=both)
+            title = f"Invariance to {self.transform}"
+            return banded(self.curves(by), self.amounts, most={"probability": 1}, title=title, x=across, y=label)
         if layer not in (*self.layers, "probability"):
             raise unknown_name("layer in this result", layer, (*self.layers, "probability"))
         chosen = self.probability if layer == "probability" else self.relative(by)[:, self.layers.index(layer)]
@@ -146,6 +145,7 @@ class Invariance(Result):
             {"mean": (chosen.mean(0), chosen.std(0))},
             self.amounts,
             each=dict(zip(names, chosen, strict=True)),
+            most={"mean": 1} if layer == "probability" else None,
             title=f"{layer} while pictures are moved",
             x=across,
             y="probability" if layer == "probability" else label,

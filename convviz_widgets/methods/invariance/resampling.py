@@ -134,11 +134,13 @@ def resampled(
         (each - low).to(prepared.dtype).to(prepared.device) for each, low in ((rows, top), (columns, left))
     )
 
+    pixels = prepared[0].flatten(1)
+
     def corner(down: int, right: int) -> torch.Tensor:
         at = (top + down).long(), (left + right).long()
         inside = (at[0] >= 0) & (at[0] < height) & (at[1] >= 0) & (at[1] < width)
-        index = at[0].clamp(0, height - 1).to(prepared.device), at[1].clamp(0, width - 1).to(prepared.device)
-        seen = prepared[:, :, index[0], index[1]]
+        index = at[0].clamp(0, height - 1) * width + at[1].clamp(0, width - 1)
+        seen = pixels.index_select(1, index.flatten().to(prepared.device)).view(1, -1, *index.shape)
         return seen if other is None else torch.where(inside.to(prepared.device), seen, other)
 
     above = _between(corner(0, 0), corner(0, 1), beside)
