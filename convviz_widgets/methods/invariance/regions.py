@@ -143,7 +143,7 @@ def by_part(regions: Any, count: int, size: tuple[int, int]) -> dict[str, list[M
 
 
 def elsewhere(mask: Mask, draws: int, generator: np.random.Generator) -> list[Mask]:
-    """The same shape at random other places of the picture, whole; each place as likely as any other.
+    """The same shape at random other places of the picture, whole; each place as likely as any other, and once.
 
     Example:
         >>> corner = np.array([[255, 0], [0, 0]], np.uint8)
@@ -152,7 +152,7 @@ def elsewhere(mask: Mask, draws: int, generator: np.random.Generator) -> list[Ma
 
     Args:
         mask: (H, W), the shape where it is.
-        draws: how many places; one may come twice.
+        draws: how many places; one comes twice only where there are fewer.
         generator: of the places.
 
     Raises:
@@ -168,7 +168,8 @@ def elsewhere(mask: Mask, draws: int, generator: np.random.Generator) -> list[Ma
     own = box.top * columns + box.left
     shape = mask[box.top : box.bottom, box.left : box.right]
     moved = []
-    for at in generator.integers(rows * columns - 1, size=draws):
+    others = rows * columns - 1
+    for at in generator.choice(others, size=draws, replace=draws > others):
         top, left = divmod(int(at) + (int(at) >= own), columns)
         other = np.zeros_like(mask)
         other[top : top + box.height, left : left + box.width] = shape

@@ -61,6 +61,8 @@ def test_elsewhere_is_the_same_shape_whole_at_every_other_place() -> None:
     found = {each.tobytes() for each in moved}
     assert mask.tobytes() not in found
     assert len(found) == 4 * 5 - 1
+    once = elsewhere(mask, 19, np.random.default_rng(1))
+    assert len({each.tobytes() for each in once}) == 19
     for each in moved[:20]:
         rows, columns = np.nonzero(each)
         part = each[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
