@@ -18,7 +18,7 @@ function render({ model, el }) {
   const told = element("p", { class: "cv-numbers", role: "status", "aria-live": "polite" });
   const note = element("p", { class: "cv-note", hidden: true });
   const scrub = element("input", { type: "range", min: 0, max: most, step: 1, value: at, "aria-label": "Epoch", ...KEYED });
-  const label = element("output", { class: "cv-numbers cv-evo-epoch" });
+  const label = element("span", { class: "cv-numbers cv-evo-epoch" });
   const play = tool_button("Play", "play", () => run(!timer), signal);
   const menu = element("select", { "aria-label": "Layer", ...KEYED }, ...layers.map((/** @type {any} */ { name }) => element("option", { value: name }, name)));
   const gained = snapshot_chart("Held-out accuracy", epochs, [{ name: "accuracy", values: accuracy }], null);
