@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from convviz_widgets.data.mini_broden import MiniBroden
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.preprocess import ResizeCropNormalize
 from convviz_widgets.methods.deconvnet.evolution import EPOCHS, evolution
@@ -65,13 +66,17 @@ def test_the_recording_that_ships_is_whole_and_small() -> None:
     assert sum(each.stat().st_size for each in (FOLDER / "mini-evolution").iterdir()) < BUDGET
 
 
-def test_its_untrained_network_is_what_the_card_says() -> None:
-    """The first snapshot can be made again from the seed, and is what is stored, but for the losses of JPEG."""
+def test_its_beginning_can_be_made_again() -> None:
+    """The untrained network from its seed, and the drawings from theirs, give the activations that are stored."""
     found = evolution("mini")
     card = json.loads((FOLDER / "mini-evolution.json").read_text(encoding="utf-8"))
     torch.manual_seed(0)
     scaling = ResizeCropNormalize(96, 96, tuple(card["mean"]), tuple(card["std"]))
     lens = Lens(ARCHITECTURES["mini"](14), preprocess=scaling)
-    probes = [found.probe(index) for index in range(len(found.probe_ends))]
-    peaks = lens.activations(probes, "relu2")[:, :6]
-    assert found.activation["relu2"][0, :, 0] == pytest.approx(peaks.amax((0, 2, 3)).numpy(), rel=0.05)
+    held_out = MiniBroden(500, HELD_OUT_SEED)
+    assert held_out.digest == card["held_out"]
+    for unit, index in enumerate(found.index["relu2"][0, :3, 0].tolist()):
+        pixels = torch.from_numpy(held_out[index].image).permute(2, 0, 1).float() / 255
+        peak = float(lens.activations(pixels, "relu2")[0, unit].max())
+        assert found.activation["relu2"][0, unit, 0] == pytest.approx(peak, rel=1e-3)
+        assert np.abs(found.probe(index).astype(int) - held_out[index].image).mean() < 6  # the losses of JPEG
