@@ -28,9 +28,8 @@ function render({ model, el }) {
   /** @param {string} unit */
   const choose = (unit) => {
     if (unit === model.get("unit")) return;
-    model.set("unit", unit);
+    model.set("unit", unit); // shown at once, also without a kernel
     model.send({ kind: "look", unit });
-    turn_to_unit();
   };
   const first_of = (/** @type {string} */ name) => choose(`${name}:${layers.find((/** @type {any} */ each) => each.name === name).units[0]}`);
   const table = settling_table(overview, first_of, signal);

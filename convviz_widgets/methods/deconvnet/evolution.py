@@ -75,7 +75,8 @@ class EvolutionRecorder:
         tile: side that a projection is kept with at most, in pixels.
         accuracy: function of the model that measures it on held-out data, called at each snapshot; or tell it in the
             call.
-        budget: the most bytes that the folder may take.
+        budget: the most bytes that the folder may take, 64 MiB by default; settings that could take more are refused
+            at once. A unit takes 3 bytes per pixel of its tile and 28 per probe kept, at each snapshot.
 
     Raises:
         UnknownName: a layer, unit or rule that does not exist.
@@ -110,8 +111,9 @@ class EvolutionRecorder:
         self._places = places_of(lens, layers, units, size, tile)
         pictures = [jpeg(lens.preprocess.picture(each), QUALITY) for each in self._prepared]
         self._architecture = files.architecture_of(lens.module)
-        self._check_budget(budget, sum(map(len, pictures)))
-        files.begin(self.folder, self._about(size), pictures)
+        self._budget, about = budget, self._about(size)
+        self._check_budget(files.bytes_about(about), sum(map(len, pictures)) + 12 * len(pictures) + 1024)
+        files.begin(self.folder, about, pictures)
 
     def __call__(
         self, model: nn.Module, epoch: int, *, accuracy: float | None = None, loss: float | None = None
@@ -140,13 +142,15 @@ class EvolutionRecorder:
                 raise Diverged(f"the loss is {loss}")
             lens = self._lens_of(model)
             layers = moment_of(lens, self._prepared, self._places, k=self._k, rule=self.rule)
-            if accuracy is None and self._accuracy is not None:
-                with as_guest(lens.module):
-                    accuracy = self._accuracy(lens.module)
-            known = [math.nan if value is None else float(value) for value in (accuracy, loss)]
-            files.write_snapshot(self.folder, files.Snapshot(epoch, layers, *known))
         except Diverged as error:
             self._stop(f"In epoch {epoch} {error}: the training has diverged")
+            return
+        if accuracy is None and self._accuracy is not None:
+            with as_guest(lens.module):
+                accuracy = self._accuracy(lens.module)
+        known = [math.nan if value is None else float(value) for value in (accuracy, loss)]
+        try:
+            self._write(files.Snapshot(epoch, layers, *known))
         except OSError as error:
             self._stop(f"In epoch {epoch} nothing could be written to {self.folder}: {error}")
 
@@ -202,6 +206,14 @@ class EvolutionRecorder:
         size = (int(self._prepared.shape[-2]), int(self._prepared.shape[-1]))
         return Lens(model, preprocess=self.lens.preprocess, input_size=size, name=self.lens.name)
 
+    def _write(self, snapshot: files.Snapshot) -> None:
+        """Writes a snapshot, if there is room: epochs not asked for at first were not reckoned with."""
+        taken = files.bytes_in(self.folder, apart_from=snapshot.epoch)
+        if taken + self._each > self._budget:
+            self._stop(f"In epoch {snapshot.epoch} {self.folder} would outgrow the budget of {self._budget:,} bytes")
+        else:
+            files.write_snapshot(self.folder, snapshot)
+
     def _stop(self, reason: str) -> None:
         self.stopped = reason
         warnings.warn(f"The recorder stopped. {reason}. What is recorded stays.", RuntimeWarning, stacklevel=4)
@@ -219,18 +231,18 @@ class EvolutionRecorder:
             "architecture": self._architecture,
         }
 
-    def _check_budget(self, budget: int, pictures: int) -> None:
+    def _check_budget(self, about: int, pictures: int) -> None:
         """Refuses what could take more than the budget, before any training."""
         bands = 3 if self._prepared.shape[1] == 3 else 1
-        each = sum(
+        self._each = 1024 + sum(
             len(place.channels) * (place.side**2 * bands + 4 + self._k * 28) + 2048 for place in self._places.values()
         )
-        most = pictures + len(self.epochs) * each
-        if most > budget:
+        most = about + pictures + len(self.epochs) * self._each
+        if most > self._budget:
             raise BadValue(
-                f"{len(self.epochs)} snapshots of {each:,} bytes and {pictures:,} bytes of probes take up to {most:,} "
-                f"bytes; the budget is {budget:,}. Take fewer units, layers, epochs or probes, a smaller tile, or a "
-                "larger budget."
+                f"{len(self.epochs)} snapshots of {self._each:,} bytes, {pictures:,} bytes of probes and {about:,} of "
+                f"facts take up to {most:,} bytes; the budget is {self._budget:,}. Take fewer units, layers, epochs or "
+                "probes, a smaller tile, or a larger budget."
             )
 
 

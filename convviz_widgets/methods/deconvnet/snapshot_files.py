@@ -76,7 +76,7 @@ def begin(folder: Path, about: Mapping[str, Any], pictures: list[bytes]) -> None
     Raises:
         BadValue: it cannot be written to, or holds something else.
     """
-    told = json.loads(json.dumps({"format": FORMAT, "version": VERSION, **about}))
+    told = json.loads(_text(about))
     if (folder / ABOUT).exists():
         earlier = about_of(folder)
         same_architecture(told["architecture"], earlier["architecture"], "The network")
@@ -92,12 +92,23 @@ def begin(folder: Path, about: Mapping[str, Any], pictures: list[bytes]) -> None
     arrays = {"data": np.frombuffer(b"".join(pictures), dtype=np.uint8), "ends": ends.astype(np.int64)}
     try:
         _write(folder / PROBES, lambda file: write_arrays(file, arrays))
-        _write(folder / ABOUT, lambda file: file.write((json.dumps(told, indent=1) + "\n").encode()))
+        _write(folder / ABOUT, lambda file: file.write(_text(about).encode()))
     except OSError as error:
         raise BadValue(
             f"Nothing can be written to {folder}: {error}. Accepted: a folder that exists or can be made, where this "
             "program may write."
         ) from error
+
+
+def bytes_about(about: Mapping[str, Any]) -> int:
+    """How large the file about the whole is."""
+    return len(_text(about).encode())
+
+
+def bytes_in(folder: Path, *, apart_from: int) -> int:
+    """What a recording takes, without the snapshot of one epoch."""
+    own = _file_of(folder, apart_from)
+    return sum(each.stat().st_size for each in folder.iterdir() if each != own)
 
 
 def about_of(folder: Path) -> dict[str, Any]:
@@ -131,7 +142,7 @@ def write_snapshot(folder: Path, snapshot: Snapshot) -> None:
     arrays = {"accuracy": np.float64(snapshot.accuracy), "loss": np.float64(snapshot.loss)}
     for name, moment in snapshot.layers.items():
         arrays |= {f"{name}|{key}": value for key, value in vars(moment).items()}
-    _write(folder / f"epoch-{snapshot.epoch:05d}.npz", lambda file: write_arrays(file, arrays))
+    _write(_file_of(folder, snapshot.epoch), lambda file: write_arrays(file, arrays))
     (folder / STOPPED).unlink(missing_ok=True)
 
 
@@ -151,7 +162,7 @@ def read_snapshot(folder: Path, epoch: int, layers: list[str]) -> Snapshot:
     Raises:
         BadValue: it is damaged.
     """
-    file = folder / f"epoch-{epoch:05d}.npz"
+    file = _file_of(folder, epoch)
     try:
         with np.load(file, allow_pickle=False) as arrays:
             fields = LayerMoment.__dataclass_fields__
@@ -187,6 +198,14 @@ def write_arrays(file: BinaryIO, arrays: Mapping[str, Any]) -> None:
             held = BytesIO()
             np.lib.format.write_array(held, np.asarray(array), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy"), held.getvalue(), zipfile.ZIP_DEFLATED)
+
+
+def _text(about: Mapping[str, Any]) -> str:
+    return json.dumps({"format": FORMAT, "version": VERSION, **about}, indent=1) + "\n"
+
+
+def _file_of(folder: Path, epoch: int) -> Path:
+    return folder / f"epoch-{epoch:05d}.npz"
 
 
 def _write(path: Path, write: Callable[[BinaryIO], object]) -> None:

@@ -330,8 +330,18 @@ def test_the_folder_stays_within_the_bound_it_was_checked_against(tmp_path: Path
     most = int(str(refused.value).partition("up to ")[2].partition(" bytes")[0].replace(",", ""))
     made = EvolutionRecorder(lens, noise, tmp_path / "e", epochs=[1, 2, 3], budget=most)
     train(model, objective, len(X), RECIPE, recorders=[made])
-    taken = sum(each.stat().st_size for each in (tmp_path / "e").glob("*.npz"))
+    taken = sum(each.stat().st_size for each in (tmp_path / "e").iterdir())
     assert 0.2 * most < taken <= most
+
+    def more() -> None:
+        for epoch in range(4, 12):  # not asked for at first
+            made.record(model, epoch)
+
+    with pytest.warns(RuntimeWarning, match="would outgrow the budget"):
+        more()
+    assert sum(each.stat().st_size for each in (tmp_path / "e").iterdir()) <= most + 200  # and why it stopped
+    assert {1, 2, 3} <= set(made.evolution().epochs.tolist())
+    assert "outgrow" in made.evolution().stopped
 
 
 def test_units_are_asked_for_by_address(tmp_path: Path) -> None:
