@@ -264,7 +264,7 @@ class GroupPool2d(nn.Module):
             raise BadValue(
                 f"{maps.shape[1]} maps are no copies of {self.group}. Accepted: multiples of {ORDER[self.group]}."
             )
-        split = maps.view(len(maps), -1, ORDER[self.group], *maps.shape[2:])
+        split = maps.reshape(len(maps), -1, ORDER[self.group], *maps.shape[2:])
         return split.amax(2) if self.how == "max" else split.mean(2)
 
     def extra_repr(self) -> str:

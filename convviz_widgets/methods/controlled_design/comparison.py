@@ -47,7 +47,7 @@ class DesignComparison(Result):
         drift: (R, D, A) how far the class scores move with the turn; see `compare`.
         quarter: (D,) the largest drift of any picture at quarter turns.
         loss: (R, D) mean training loss of their last epoch.
-        weights: design to name to array, of the first seed's network that saw most pictures.
+        weights: design to name to array, of the first seed's network that saw most pictures; of those that are kept.
         side: of the pictures, in pixels.
         classes: number of classes.
         class_names: one per class, or none.
@@ -88,11 +88,15 @@ class DesignComparison(Result):
 
         Raises:
             UnknownName: a design that was not compared.
+            MissingFile: its weights were not kept, as what ships is small.
         """
-        if design not in self.designs:
-            raise unknown_name("compared design", design, self.designs)
-        with torch.random.fork_rng(devices=[]):
-            net = DesignedNet(design, self.classes, self.widths[self.designs.index(design)])
+        net = self._untrained(design)
+        if design not in self.weights:
+            kept = ", ".join(repr(name) for name in self.weights)
+            raise MissingFile(
+                f"The weights of {design!r} were not kept; those of {kept} were. Run compare_designs, or the command "
+                "in the card, to have them."
+            )
         state = net.state_dict()
         state.update({name: torch.tensor(np.asarray(each)) for name, each in self.weights[design].items()})
         net.load_state_dict(state)
@@ -194,6 +198,12 @@ class DesignComparison(Result):
         filters = html.picture(self.picture(), f"First filters of {', '.join(self.designs)}")
         return html.block(table, filters, html.faint(self.provenance.summary()), label=self.caption())
 
+    def _untrained(self, design: Design) -> DesignedNet:
+        if design not in self.designs:
+            raise unknown_name("compared design", design, self.designs)
+        with torch.random.fork_rng(devices=[]):
+            return DesignedNet(design, self.classes, self.widths[self.designs.index(design)])
+
     def _told_angles(self) -> list[float]:
         return [angle for angle in (45.0, 90.0, 180.0) if angle in self.angles]
 
@@ -202,6 +212,7 @@ class DesignComparison(Result):
         return [f"{mean[list(self.angles).index(angle)]:.1%}" for angle in self._told_angles()]
 
     def _strip(self, design: Any) -> npt.NDArray[np.uint8]:
-        filters = self.net(design).first.weight.detach().numpy()[:SHOWN]
+        net = self.net(design) if design in self.weights else self._untrained(design)  # its first filters are fixed
+        filters = net.first.weight.detach().numpy()[:SHOWN]
         tiles = [signal_picture(each, reach=float(np.abs(each).max()) or 1.0) for each in filters]
         return grid.montage(tiles, columns=SHOWN, scale=max(1, CELL // filters.shape[-1]))

@@ -23,6 +23,7 @@ from convviz_widgets.nets.loop import Recipe, train_steps, write_atomically
 
 AT_ONCE = 100  # pictures measured in one batch
 QUARTER = 90.0  # degrees
+_ARRAYS = ("turned", "drift")  # fields of an outcome that are kept as tensors
 MEAN, STD = 0.5, 0.25  # what every channel is normalised by
 
 
@@ -109,7 +110,7 @@ class Plan:
     @property
     def about(self) -> str:
         """All that a trial depends on beside its own name."""
-        told = (self.steps, self.batch_size, self.learning_rate, self.shift, self.angles, self.turned, self.side)
+        told = (self.classes, self.steps, self.batch_size, self.learning_rate, self.shift, self.turned, self.angles)
         return f"{self.train.digest} {self.test.digest} {told}"
 
 
@@ -161,9 +162,6 @@ def run(plan: Plan, design: Design, width: int, count: int, seed: int, *, turnin
         write_atomically(kept, lambda path: torch.save({**state, "about": about}, path))
         checkpoint.unlink(missing_ok=True)
     return outcome
-
-
-_ARRAYS = ("turned", "drift")
 
 
 def preparation(side: int) -> Preprocess:

@@ -47,8 +47,12 @@ def test_what_ships_is_whole_and_small() -> None:
     card = json.loads((SHIPPED / command.CARD).read_text(encoding="utf-8"))
     assert card["command"].startswith("python -m convviz_widgets.methods.controlled_design")
     assert shipped.designs == DESIGNS
-    for place, design in enumerate(shipped.designs):
-        net = shipped.net(design)
+    assert set(shipped.weights) == set(command.KEPT)
+    with pytest.raises(MissingFile, match="'gabor' were not kept"):
+        shipped.net("gabor")
+    assert "gabor" in shipped._repr_html_()
+    for design in command.KEPT:
+        net, place = shipped.net(design), shipped.designs.index(design)
         assert sum(each.numel() for each in net.parameters()) == shipped.parameters[place]
         assert shipped.parameters[place] == parameter_formula(design, shipped.classes, shipped.widths[place])
         with torch.no_grad():
@@ -56,7 +60,7 @@ def test_what_ships_is_whole_and_small() -> None:
             gap = float((net(x) - net(x.rot90(1, (2, 3)))).abs().max() / net(x).abs().max())
         assert (gap < 1e-4) == design.startswith("p4"), (design, gap)
     assert (shipped.quarter[[name.startswith("p4") for name in DESIGNS]] < 1e-4).all()
-    assert sum(each.stat().st_size for each in SHIPPED.iterdir()) < 400_000
+    assert sum(each.stat().st_size for each in SHIPPED.iterdir()) < 200_000
 
 
 def test_the_command_writes_what_ships(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
