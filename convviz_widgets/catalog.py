@@ -360,7 +360,7 @@ ROWS: tuple[Row, ...] = (
         "convviz_widgets.methods.training.transfer:transfer",
         "technique",
         "What each layer of a frozen network is worth for another task, beside training from scratch",
-        "Zeiler & Fergus 2013, section 5.2; Yosinski 2014",
+        "Zeiler & Fergus 2013, sections 5.2 and 5.3; Yosinski 2014",
         "07c_conditions.ipynb",
     ),
     Row(

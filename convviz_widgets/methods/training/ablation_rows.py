@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -58,7 +59,7 @@ class Data:
         """How many there are."""
         return int(self.targets.max()) + 1
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Names these pictures and classes."""
         return image_digest(self.images.cpu()) + image_digest(self.targets.cpu().view(1, 1, -1))

@@ -116,7 +116,7 @@ def size_ablation(
     return _result(variants, rows, data, recipe, settings, many)
 
 
-def _one_net(run: Steps[Any], row: "Row", net: nn.Module, data: "Data", place: "_Place") -> Steps[None]:
+def _one_net(run: Steps[Any], row: Row, net: nn.Module, data: Data, place: "_Place") -> Steps[None]:
     """Trains and measures one net; a lost loss becomes a line of its row."""
     try:
         progress = yield from place.shifted(run)
@@ -185,7 +185,9 @@ def _told(each: Variant) -> str:
 
 
 def _file(name: str, seed: int) -> str:
-    return f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-') or 'variant'}-{seed}.pt"
+    """Name of a checkpoint."""
+    letters = re.sub(r"\W+", "-", name.lower()).strip("-")
+    return f"{letters or 'variant'}-{seed}.pt"
 
 
 def _result(

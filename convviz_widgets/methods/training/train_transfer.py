@@ -34,7 +34,7 @@ CHANNELS = (16, 32, 48, 48, 48)
 FACTOR = 3  # times fewer pixels on a side
 SIDE = MiniBroden.size // FACTOR
 LEARNT = 7  # classes, of fourteen
-LAYERS = ("relu1", "relu2", "relu3", "relu5", "relu6", "relu7")
+LAYERS = ("relu1", "relu2", "relu3", "relu5", "relu7")
 MODULE = "convviz_widgets.methods.training.train_transfer"
 
 
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Transfer]:
     options = _parser().parse_args(arguments)
     drawn = Path(options.drawings)
     learnt, accuracy = _trained(options, drawn)
-    images, targets = drawings(options.held_out, HELD_OUT_SEED, drawn / f"held-out-{options.held_out}.npz")
+    images, targets = _held_out(options, drawn)
     others = (targets >= LEARNT).numpy()
     labelled = MiniBroden(options.scenes, HELD_OUT_SEED)
     scenes = np.array([int(labelled[place].labels["scene"][0, 0]) for place in range(len(labelled))])
@@ -87,12 +87,15 @@ def _trained(options: argparse.Namespace, drawn: Path) -> tuple[nn.Module, float
     objective = classification(images[known], targets[known], about["mean"], about["std"], shift=4)
     recipe = Recipe(options.epochs, batch_size=32)
     train(net, objective, int(known.sum()), recipe, checkpoint=Path(options.work) / "learnt.pt", progress=True)
-    images, targets = smaller(
-        drawings(options.held_out, HELD_OUT_SEED, drawn / f"held-out-{options.held_out}.npz"), FACTOR
-    )
+    images, targets = _held_out(options, drawn)
     known = targets < LEARNT
     answers = probabilities(net, images[known], about["mean"], about["std"]).argmax(1)
     return net, round(float((answers == targets[known]).float().mean()), 4)
+
+
+def _held_out(options: argparse.Namespace, drawn: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    file = drawn / f"held-out-{options.held_out}.npz"
+    return smaller(drawings(options.held_out, HELD_OUT_SEED, file), FACTOR)
 
 
 def _untrained() -> nn.Module:
@@ -111,9 +114,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--images", type=int, default=2000, help="drawings, of which those of seven classes are learnt")
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--held-out", type=int, default=1000, help="other drawings, for the transfer")
-    parser.add_argument("--scenes", type=int, default=600, help="how many of these for the scenes")
+    parser.add_argument("--scenes", type=int, default=400, help="how many of these for the scenes")
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--scratch-steps", type=int, default=80)
+    parser.add_argument("--scratch-steps", type=int, default=60)
     parser.add_argument("--drawings", default="runs/drawings", help="folder for drawings")
     parser.add_argument("--work", default="runs/transfer", help="folder for checkpoints")
     parser.add_argument("--out", default=str(SHIPPED), help="folder for the results")

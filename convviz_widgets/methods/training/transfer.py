@@ -11,10 +11,11 @@ architecture trained on these n pictures from fresh weights.
 Cost: one forward pass per picture for all layers together, then a convex problem for each layer, n and draw; training
 from scratch is the dear part.
 Oracles: classes planted in one layer are found there alone; equals Newton's method on features computed by hand.
-Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", section 5.2 and table 7; Yosinski,
+Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", sections 5.2 and 5.3, table 7; Yosinski,
 Clune, Bengio & Lipson 2014, "How transferable are features in deep neural networks?".
 """
 
+import hashlib
 import json
 import math
 import os
@@ -26,6 +27,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812 -- the name it goes by everywhere
 
 from convviz_widgets.core.errors import BadType, BadValue, Diverged
 from convviz_widgets.core.knob import whole
@@ -38,7 +41,7 @@ from convviz_widgets.methods.training.features import BATCH, Features, features
 from convviz_widgets.methods.training.linear import fitted
 from convviz_widgets.methods.training.transfer_result import Transfer
 from convviz_widgets.methods.training.variants import variant
-from convviz_widgets.nets.classifier import classification, probabilities
+from convviz_widgets.nets.classifier import probabilities
 from convviz_widgets.nets.loop import Recipe, train_steps
 
 Indices = npt.NDArray[np.int64]
@@ -93,7 +96,7 @@ def transfer(
             features that do not fit into memory.
 
     Source:
-        Zeiler & Fergus 2013, section 5.2; Yosinski, Clune, Bengio & Lipson 2014.
+        Zeiler & Fergus 2013, sections 5.2 and 5.3; Yosinski, Clune, Bengio & Lipson 2014.
     """
     names = [lens.layers[name].name for name in ([layers] if isinstance(layers, str) else layers)]
     plan = _Plan.of(
@@ -259,25 +262,33 @@ def _linear(seen: Features, name: str, task: _Task, draw: _Draw) -> tuple[float,
 
 def _scratch(lens: Lens, images: Any, task: _Task, draw: _Draw, plan: _Plan, done: int, folder: Any) -> Steps[float]:
     """Accuracy of the same architecture, trained on the same pictures from fresh weights; NaN if its loss is lost."""
+
+    def seen(places: Indices) -> torch.Tensor:
+        return lens.prepare([images[int(task.indices[each])] for each in places])
+
+    def objective(model: nn.Module, indices: torch.Tensor, _: torch.Generator) -> torch.Tensor:
+        batch = seen(draw.train[indices.cpu().numpy()])
+        return F.cross_entropy(model(batch), targets[indices])
+
     own = plan.seed * 1000 + draw.repeat
-    train, test = (lens.prepare([images[int(task.indices[each])] for each in part]) for part in (draw.train, draw.test))
-    net = variant(lens.module, "", tuple(train.shape[1:]), seed=own, classes=len(task.classes)).to(train.device)
-    targets = task.targets[draw.train].to(train.device)
-    epochs = math.ceil(plan.scratch_steps / math.ceil(len(train) / BATCH))
-    run = train_steps(
-        net,
-        classification(train, targets, shift=0, flip=False),
-        len(train),
-        Recipe(epochs, BATCH, seed=own),
-        checkpoint=None if folder is None else Path(folder) / f"scratch-{draw.size}-{draw.repeat}.pt",
-        about=json.dumps({"net": repr(net), "pictures": image_digest(train), "classes": targets.tolist()}),
-    )
+    shape = tuple(seen(draw.train[:1]).shape[1:])
+    net = variant(lens.module, "", shape, seed=own, classes=len(task.classes)).to(lens.device)
+    targets = task.targets[draw.train].to(lens.device)
+    known = "".join(image_digest(seen(draw.train[place : place + 1])[0]) for place in range(len(draw.train)))
+    about = {"net": repr(net), "pictures": hashlib.sha256(known.encode()).hexdigest(), "classes": targets.tolist()}
+    epochs = math.ceil(plan.scratch_steps / math.ceil(len(draw.train) / BATCH))
+    file = None if folder is None else Path(folder) / f"scratch-{draw.size}-{draw.repeat}.pt"
+    recipe = Recipe(epochs, BATCH, seed=own)
+    run = train_steps(net, objective, len(draw.train), recipe, checkpoint=file, about=json.dumps(about))
     try:
         while True:
             step = next(run)
             index = done + round(plan.scratch_steps * step.index / (step.total or step.index))
             yield Step(index, plan.total, step.headline, f"from scratch, {draw.size} of each class: {step.label}")
     except StopIteration:
-        return task.accuracy(probabilities(net, test), draw.test)
+        starts = range(0, len(draw.test), BATCH)
+        return task.accuracy(
+            torch.cat([probabilities(net, seen(draw.test[start : start + BATCH])) for start in starts]), draw.test
+        )
     except Diverged:
         return math.nan
