@@ -11,8 +11,8 @@ architecture trained on these n pictures from fresh weights.
 Cost: one forward pass per picture for all layers together, then a convex problem for each layer, n and draw; training
 from scratch is the dear part.
 Oracles: classes planted in one layer are found there alone; equals Newton's method on features computed by hand.
-Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", sections 5.2 and 5.3, table 7; Yosinski,
-Clune, Bengio & Lipson 2014, "How transferable are features in deep neural networks?".
+Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", sections 5.2 and 5.3, table 7;
+Yosinski, Clune, Bengio & Lipson 2014, "How transferable are features in deep neural networks?".
 """
 
 import hashlib
