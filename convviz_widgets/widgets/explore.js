@@ -99,6 +99,11 @@ function render({ model, el, host }) {
     opened = "";
   };
   const tell = () => (looks.textContent = [model.get("unit"), model.get("image")].filter(Boolean).join(" on "));
+  /** What was copied is not what is shown any more. */
+  const forget = () => {
+    line.hidden = true;
+    said.textContent = "";
+  };
   const receive = async (/** @type {any} */ message) => {
     if (message?.kind !== "code") return;
     line.value = message.text;
@@ -113,6 +118,7 @@ function render({ model, el, host }) {
   root.append(bar, problem_box(model, signal), said, line, empty, space);
   on_change(model, ["panels", "large", ...there], once_per_frame(arrange, signal), signal);
   on_change(model, ["unit", "image"], tell, signal);
+  on_change(model, ["unit", "image", "panels", "large"], forget, signal);
   el.append(root);
   arrange();
   tell();

@@ -1,4 +1,4 @@
-"""The dashboard in a real JupyterLab: panels open, close, grow and stand in other cells; all of them share one choice."""
+"""The dashboard in a real JupyterLab: panels open, close, grow and stand in other cells; all share one choice."""
 
 import pytest
 from playwright.sync_api import Locator, expect

@@ -89,6 +89,8 @@ def test_unit_and_picture_are_one_for_all(dashboard: Any) -> None:
     assert (explorer.unit, explorer.picker.unit) == ("conv1:0", "conv1:0")
     explorer.image = "image 2"
     assert (explorer.picker.image, explorer.brush.image) == ("image 2", "image 2")
+    assert explorer.wait(60)
+    assert {explorer.brush.view["image"], explorer.projections.view["image"]} == {"image 2"}
     explorer.panels = [*explorer.panels, "am"]
     assert (explorer.am.unit, explorer.am.objective) == ("conv1:0", "conv1:0")
 
