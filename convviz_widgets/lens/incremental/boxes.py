@@ -165,6 +165,28 @@ def _copy(target: torch.Tensor, at: tuple[int, int], source: torch.Tensor, begin
     target[..., taken[0], taken[1]] = source[..., given[0], given[1]]
 
 
+def entered(picture: torch.Tensor, tops: Ints, lefts: Ints, windows: torch.Tensor) -> Patch:
+    """The changed windows of a picture (1, C, H, W) itself, all inside it.
+
+    Args:
+        picture: as it was.
+        tops: (N,) rows where the windows begin; parts beyond the edge are cut off.
+        lefts: (N,) columns where they begin.
+        windows: (N, C, h, w), or (1, C, h, w) for the same pixels everywhere.
+    """
+    (height, width), (high, wide) = picture.shape[-2:], windows.shape[-2:]
+    rows, columns = Span.of(tops, tops + high, height), Span.of(lefts, lefts + wide, width)
+    windows = windows.expand(len(tops), *windows.shape[1:])
+    if (tops >= 0).all() and (lefts >= 0).all() and (tops + high <= height).all() and (lefts + wide <= width).all():
+        return Patch(windows, rows, columns)
+    values = cut(picture, None, rows.start, rows.size, columns.start, columns.size)
+    for number, (top, left) in enumerate(zip(tops - rows.start, lefts - columns.start, strict=True)):
+        target = values[number, :, max(top, 0) : max(top + high, 0), max(left, 0) : max(left + wide, 0)]
+        source = windows[number, :, max(-top, 0) :, max(-left, 0) :]
+        target.copy_(source[:, : target.shape[-2], : target.shape[-1]])
+    return Patch(values, rows, columns)
+
+
 def as_rows(maps: torch.Tensor) -> torch.Tensor:
     """(N, ..., h, w) as one row of channels per position."""
     return maps.movedim((-2, -1), (1, 2)).reshape(-1, maps.shape[1:-2].numel())

@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 
+from convviz_widgets.lens.guest import version_of
 from convviz_widgets.lens.incremental.boxes import Patch
-from convviz_widgets.lens.incremental.table import Table
+from convviz_widgets.lens.incremental.table import Beside, Table
 from convviz_widgets.lens.incremental.trace import Operation, Ref
 
 Part = Patch | Table
 """What has changed of a map: a window for every picture, or the distinct cells of a grid of them."""
-State = Part | torch.Tensor
+State = Part | Beside | torch.Tensor
 """A changed map: the part of it that changed, or the whole of it for every picture, (N, 1, ..., H, W)."""
 
 
@@ -24,22 +25,23 @@ class Call:
         operation: which.
         clean: every tensor of the unchanged picture, by number.
         states: the changed ones among them.
-        shelf: what operations prepared once for all their calls, by the number of their first output.
+        shelf: weights as operations prepared them for all their calls, each with how often they had been written to, by
+            the number of the operation's first output.
         spare: numbers of tensors whose changed values nothing but their one user holds.
     """
 
     operation: Operation
     clean: Mapping[int, torch.Tensor]
     states: Mapping[int, State]
-    shelf: dict[int, torch.Tensor] = field(default_factory=dict)
+    shelf: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
     spare: frozenset[int] = frozenset()
 
-    def prepared(self, make: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """What the operation needs at each call alike, made at the first."""
-        number = self.operation.outputs[0]
-        if number not in self.shelf:
-            self.shelf[number] = make()
-        return self.shelf[number]
+    def prepared(self, weight: torch.Tensor, make: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """The weights as the operation needs them at each call alike, made anew when they were written to."""
+        number, version = self.operation.outputs[0], version_of(weight)
+        if number not in self.shelf or self.shelf[number][0] != version:
+            self.shelf[number] = version, make(weight)
+        return self.shelf[number][1]
 
     def argument(self, number: int, default: Any = None) -> Any:
         """A positional argument, or its default where it was left out."""
@@ -61,6 +63,16 @@ class Call:
     def outcome(self, windows: torch.Tensor) -> torch.Tensor:
         """The operation's first output with windows as its first argument."""
         return self.operation.run({self.argument(0).number: windows})[0]
+
+
+def numbers_for_each(state: State) -> int:
+    """How many numbers a changed map takes for each window."""
+    if isinstance(state, Beside):
+        return sum(map(numbers_for_each, state.parts))
+    if isinstance(state, Table):
+        return state.values.numel() // (len(state.rows.at) * len(state.columns.at)) + 1
+    values = state if isinstance(state, torch.Tensor) else state.values
+    return values.numel() // max(len(values), 1)
 
 
 Rule = Callable[[Call], State | list[State] | None]

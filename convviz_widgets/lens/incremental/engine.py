@@ -15,10 +15,11 @@ import numpy as np
 import torch
 
 from convviz_widgets.core.errors import BadValue, UnsupportedModel
-from convviz_widgets.lens.incremental.boxes import Patch, Span, cut
-from convviz_widgets.lens.incremental.call import Call, Part, State
+from convviz_widgets.lens.incremental.beside import takes_apart
+from convviz_widgets.lens.incremental.boxes import Patch, entered
+from convviz_widgets.lens.incremental.call import Call, State, numbers_for_each
 from convviz_widgets.lens.incremental.rules import follow
-from convviz_widgets.lens.incremental.table import Table, clean_at
+from convviz_widgets.lens.incremental.table import Beside, Table, clean_at
 from convviz_widgets.lens.incremental.trace import Operation, Tape, trace
 from convviz_widgets.lens.incremental.views import Views
 from convviz_widgets.lens.incremental.whole import run_whole
@@ -28,7 +29,9 @@ from convviz_widgets.lens.memory import default_budget
 from convviz_widgets.lens.record import OUTPUT
 
 MAKERS = ("convolution", "native_batch_norm")  # give values that nothing else holds
-AXES = 16  # rows or columns of squares whose way through the network is remembered
+AXES = 64  # rows or columns of squares whose way through the network is remembered
+SWIFT = 2**26  # bytes of a map that the system has ready; larger ones cost more than sharing among windows saves
+SOME = 16  # windows at once that are worth it at any size
 COVERED = 0.75  # share of a map from which on all of it is computed
 
 
@@ -71,13 +74,13 @@ class Incremental:
         self._sites = {**({"": OUTPUT} if scores else {}), **{layer.name: layer.site for layer in named}}
         self.alone: set[str] = set()
         self._axes: dict[tuple[bytes, int, int], Views] = {}
-        self._shelf: dict[int, torch.Tensor] = {}
-        self._taken = 0  # numbers of the largest changed map so far, for each window
+        self._shelf: dict[int, tuple[int, torch.Tensor]] = {}
+        self._taken = 0  # numbers of the largest changed map of the last windows, for each of them
         self._tape = Tape(obstacle="not traced")
         self._kept: dict[int, torch.Tensor] = {}
         with lens.lock:
             if like is not None and like.prepared.shape == self.prepared.shape and like._sites == self._sites:
-                self._tape, self._axes = like._tape, like._axes
+                self._tape, self._axes, self._shelf = like._tape, like._axes, like._shelf
             else:
                 self._tape = trace(lens.module, self.prepared, list(self._sites.values()))
             self._open()
@@ -104,16 +107,16 @@ class Incremental:
     def full(self, name: str, state: State | None, count: int) -> torch.Tensor:
         """A layer's answers (N, ...) out of what `changed` gave for it."""
         clean = self.clean[name]
-        with self._quiet():
+        with _Quiet():
             if state is None:
                 return clean.expand(count, *clean.shape[1:])
-            return (state.everywhere(clean) if isinstance(state, Part) else state).flatten(0, 1)
+            return (state if isinstance(state, torch.Tensor) else state.everywhere(clean)).flatten(0, 1)
 
     def changed(self, tops: Any, lefts: Any, windows: torch.Tensor) -> dict[str, State | None]:
         """The same, as windows where windows are all that changed; None where nothing did."""
         tops, lefts = (np.atleast_1d(np.asarray(each, dtype=np.int64)) for each in (tops, lefts))
-        with self._lens.lock, self._quiet():
-            patch = self._entered(tops, lefts, windows.to(self.prepared))
+        with self._lens.lock, _Quiet():
+            patch = entered(self.prepared, tops, lefts, windows.to(self.prepared))
             if self._tape.obstacle:
                 return self._in_full(patch.everywhere(self.prepared))
             states = self._replayed({0: patch})
@@ -129,7 +132,7 @@ class Incremental:
             pixels: (1, C, H, W), what it shows.
         """
         tops, lefts = (np.atleast_1d(np.asarray(each, dtype=np.int64)) for each in (tops, lefts))
-        with self._lens.lock, self._quiet():
+        with self._lens.lock, _Quiet():
             rows, columns = (
                 self._views(each, size, length)
                 for each, length in zip((tops, lefts), self.prepared.shape[-2:], strict=True)
@@ -157,7 +160,7 @@ class Incremental:
                 f"{self._tape.obstacle}. Other networks can."
             )
         number = self._tape.outputs[self._sites[layer]]
-        with self._lens.lock, self._quiet():
+        with self._lens.lock, _Quiet():
             states = self._replayed({number: answers.to(self.prepared).unsqueeze(1)})
         return {
             name: self.full(name, states.get(self._tape.outputs[site]), len(answers))
@@ -167,17 +170,31 @@ class Incremental:
     def sums(self, name: str, state: State | None) -> torch.Tensor:
         """The sum over all positions of each map of a layer, (N, K); (1, K) where nothing changed."""
         clean = self.clean[name]
-        with self._quiet():
+        with _Quiet():
             total = clean.flatten(2).sum(2)
-            if isinstance(state, Part):
-                return total + state.sums(clean)
-            return total if state is None else state.flatten(0, 1).flatten(2).sum(2)
+            if state is None or isinstance(state, torch.Tensor):
+                return total if state is None else state.flatten(0, 1).flatten(2).sum(2)
+            return total + state.sums(clean)
+
+    def neuron(self, name: str, state: State | None, place: tuple[int, int, int], count: int) -> torch.Tensor:
+        """What one neuron (channel, row, column) of a layer of maps answers, (N,), out of what `slid` gave for it."""
+        clean, (channel, row, column) = self.clean[name], place
+        if not isinstance(state, Table):
+            return self.full(name, state, count)[:, channel, row, column]
+        with _Quiet():
+            part = state.holding(state.values[:, channel : channel + 1])
+            views = part.rows.at[:, row], part.columns.at[:, column]
+            return part.look(clean[:, channel : channel + 1], *views).flatten()
 
     def room(self, most: int = 256) -> int:
-        """How many windows at once fit into a part of the free memory, by what those tried so far took."""
+        """How many windows at once fit into a part of the free memory and are quick, by what the last ones took."""
         largest = max([each.numel() for each in self._kept.values()], default=self.prepared.numel())
-        each = (3 * min(largest, self._taken or largest) + self.prepared.numel()) * self.prepared.element_size()
-        return int(min(max(default_budget(self._lens.device) // (4 * each), 1), most if self._taken else most // 8))
+        one = min(largest, self._taken or largest) * self.prepared.element_size()
+        held = 3 * one + self.prepared.numel() * self.prepared.element_size()
+        fit = default_budget(self._lens.device) // (4 * held)
+        if self._lens.device.type == "cpu":
+            fit = min(fit, max(SWIFT // one, SOME))
+        return int(min(max(fit, 1), most if self._taken else most // 8))
 
     def _open(self) -> None:
         """One forward pass, of which everything is kept."""
@@ -187,7 +204,7 @@ class Incremental:
             self.clean = {name: found[site] for name, site in self._sites.items()}
             return
         self._tape.operations = self._tape.needed()
-        with self._quiet():
+        with _Quiet():
             every = self._tape.run(self.prepared)
             self._kept = {number: _channels_last(each) for number, each in every.items()}
         self.clean = {name: self._kept[self._tape.outputs[site]] for name, site in self._sites.items()}
@@ -196,21 +213,6 @@ class Incremental:
         uses = Counter(number for each in self._tape.operations for number in each.inputs)
         made = {each.outputs[0] for each in self._tape.operations if each.name in MAKERS}
         self._spare = frozenset(number for number in made - self._wanted if uses[number] == 1)
-
-    def _entered(self, tops: Any, lefts: Any, windows: torch.Tensor) -> Patch:
-        """The changed windows of the picture itself, all inside it."""
-        height, width = self.prepared.shape[-2:]
-        high, wide = windows.shape[-2:]
-        rows, columns = Span.of(tops, tops + high, height), Span.of(lefts, lefts + wide, width)
-        windows = windows.expand(len(tops), *windows.shape[1:])
-        if (tops >= 0).all() and (lefts >= 0).all() and (tops + high <= height).all() and (lefts + wide <= width).all():
-            return Patch(windows, rows, columns)
-        values = cut(self.prepared, None, rows.start, rows.size, columns.start, columns.size)
-        for number, (top, left) in enumerate(zip(tops - rows.start, lefts - columns.start, strict=True)):
-            target = values[number, :, max(top, 0) : max(top + high, 0), max(left, 0) : max(left + wide, 0)]
-            source = windows[number, :, max(-top, 0) :, max(-left, 0) :]
-            target.copy_(source[:, : target.shape[-2], : target.shape[-1]])
-        return Patch(values, rows, columns)
 
     def _views(self, low: Any, size: int, length: int) -> Views:
         """Those of a square along one axis; kept, as they hold all that was found out about the layers behind."""
@@ -228,17 +230,27 @@ class Incremental:
         return {name: torch.stack([found[site] for found in each]) for name, site in self._sites.items()}
 
     def _replayed(self, states: dict[int, State]) -> dict[int, State]:
+        self._taken = 0
         for place, operation in enumerate(self._tape.operations):
             if not any(number in states for number in operation.inputs):
                 continue
+            if not takes_apart(operation, self._kept):
+                self._put_together(operation.inputs, states)
             for number, state in zip(operation.outputs, self._after(operation, states), strict=False):
                 if not isinstance(state, Table) or (state.rows.count and state.columns.count):
                     states[number] = self._widened(number, state)
-                    self._taken = max(self._taken, _numbers(states[number]))
+                    self._taken = max(self._taken, numbers_for_each(states[number]))
             for number in operation.inputs:
                 if self._last[number] == place and number not in self._wanted:
                     states.pop(number, None)
+        self._put_together(self._wanted, states)
         return states
+
+    def _put_together(self, numbers: Iterable[int], states: dict[int, State]) -> None:
+        for number in numbers:
+            state = states.get(number)
+            if isinstance(state, Beside):
+                states[number] = state.together(self._kept[number])
 
     def _after(self, operation: Operation, states: Mapping[int, State]) -> list[State]:
         used = [number in self._last or number in self._wanted for number in operation.outputs]
@@ -262,23 +274,12 @@ class Incremental:
         return state
 
     def _whole(self, number: int, state: State) -> torch.Tensor:
-        return state.everywhere(self._kept[number]) if isinstance(state, Part) else state
-
-    def _quiet(self) -> Any:
-        return _Quiet()
+        return state if isinstance(state, torch.Tensor) else state.everywhere(self._kept[number])
 
 
 def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
     """With the channels of a place beside each other in memory, as the changed parts have them."""
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
-
-
-def _numbers(state: State) -> int:
-    """How many there are for each window."""
-    if isinstance(state, Table):
-        return state.values.numel() // (len(state.rows.at) * len(state.columns.at)) + 1
-    values = state if isinstance(state, torch.Tensor) else state.values
-    return values.numel() // max(len(values), 1)
 
 
 class _Quiet:

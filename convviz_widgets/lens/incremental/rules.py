@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from convviz_widgets.lens.incremental.beside import followed_apart
 from convviz_widgets.lens.incremental.call import Call, Part, Rule, State
-from convviz_widgets.lens.incremental.sliding import SLIDING
+from convviz_widgets.lens.incremental.sliding import SLIDING, convolution_of_all
+from convviz_widgets.lens.incremental.table import Beside, Table
 from convviz_widgets.lens.incremental.trace import Operation, Ref, mapped
 
 UNTAGGED = {"hardswish", "hardsigmoid", "hardtanh", "silu", "mish", "softplus", "leaky_relu", "elu", "celu", "selu"}
@@ -21,8 +23,10 @@ UNTAGGED = {"hardswish", "hardsigmoid", "hardtanh", "silu", "mish", "softplus", 
 def follow(call: Call) -> State | list[State] | None:
     """The changed first output of an operation, or all of them; None where no rule knows a way."""
     changed = [call.states[number] for number in call.operation.inputs if number in call.states]
+    if isinstance(changed[0], Beside):
+        return followed_apart(call, changed[0])
     if not all(isinstance(each, Part) for each in changed):
-        return None
+        return convolution_of_all(call) if call.operation.name == "convolution" else None
     rule = RULES.get(call.operation.name.strip("_"))
     if rule is not None:
         return rule(call)
@@ -111,6 +115,9 @@ def _cat(call: Call) -> State | None:
     refs, dim = call.argument(0), call.argument(1, 0) % call.output.ndim
     if dim == 0 or dim >= call.output.ndim - 2 or not all(isinstance(each, Ref) for each in refs):
         return None
+    tables = [state for each in refs if isinstance(state := call.states.get(each.number), Table)]
+    if len(tables) == len(refs) and call.output.ndim == 4:
+        return Beside(tuple(tables))
     patches = [state for each in refs if isinstance(state := call.states.get(each.number), Part)]
     joined = _joined(patches)
     if joined is None:

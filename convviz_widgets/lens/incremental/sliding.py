@@ -21,6 +21,8 @@ from convviz_widgets.lens.incremental.products import (
 from convviz_widgets.lens.incremental.table import Table
 from convviz_widgets.lens.incremental.views import Slide
 
+FEW_PLACES = 256  # of all maps together, up to which one matrix product is quicker than torch's convolution (measured)
+
 
 def _convolution(call: Call) -> State | None:
     _, weight, bias, stride, padding, dilation, transposed, _, groups = call.operation.args
@@ -28,23 +30,43 @@ def _convolution(call: Call) -> State | None:
     if found is None or transposed or weight.ndim != 4:
         return None
     if isinstance(found[1], Table):
-        if _looks_at_one(weight, stride, padding) and groups == 1:
+        if looks_at_one(weight, stride, padding) and groups == 1:
             return pointed(found[1], weight, bias)
-        slides = _slides(call, found[1], weight.shape[2:], stride, padding, dilation)
-        kernel = call.prepared(lambda: kernel_of(weight))
+        slides = slides_of(call, found[1], weight.shape[2:], stride, padding, dilation)
+        kernel = call.prepared(weight, kernel_of)
         return convolved(found[1], found[0], call.output, kernel, slides, groups)
     rows, columns, windows = _slid(call, (found[0], found[1]), weight.shape[2:], stride, padding, dilation)
     if groups > 1:
         return Patch(functional.conv2d(windows, weight, bias, stride, 0, dilation, groups), rows, columns)
-    kernel = call.prepared(lambda: kernel_of(weight))
+    kernel = call.prepared(weight, kernel_of)
     return Patch(slid_over(windows, kernel, bias, _pair(stride), _pair(dilation)), rows, columns)
 
 
-def _looks_at_one(weight: torch.Tensor, stride: Any, padding: Any) -> bool:
+def convolution_of_all(call: Call) -> torch.Tensor | None:
+    """A convolution of whole maps, where these have few places; None where torch's own is as good.
+
+    That one lays out the weights anew at each call, which for few places costs more than the convolution.
+    """
+    _, weight, bias, stride, padding, dilation, transposed, _, groups = call.operation.args
+    state = call.states[call.operation.inputs[0]]
+    if len(call.operation.inputs) > 1 or not isinstance(state, torch.Tensor) or not isinstance(weight, torch.Tensor):
+        return None
+    (below, beside), places = _pair(padding), len(state) * call.output.shape[-2:].numel()
+    if transposed or groups > 1 or state.ndim != 5 or state.shape[1] != 1 or places > FEW_PLACES:
+        return None
+    padded = functional.pad(state.flatten(0, 1), (beside, beside, below, below))
+    padded = padded.contiguous(memory_format=torch.channels_last)
+    kernel = call.prepared(weight, kernel_of)
+    return slid_over(padded, kernel, bias, _pair(stride), _pair(dilation)).unsqueeze(1)
+
+
+def looks_at_one(weight: torch.Tensor, stride: Any, padding: Any) -> bool:
+    """Whether a kernel sees one cell at a time, and every cell once."""
     return tuple(weight.shape[2:]) == (1, 1) and _pair(stride) == (1, 1) and _pair(padding) == (0, 0)
 
 
-def _slides(call: Call, table: Table, kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Slide, Slide]:
+def slides_of(call: Call, table: Table, kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Slide, Slide]:
+    """What a kernel with these settings sees of a table on the way to the call's output."""
     settings = _pair(kernel), _pair(stride), _pair(padding), _pair(dilation)
     return slides_over(table, *settings, call.output.shape[-2:])
 
@@ -83,14 +105,19 @@ def _max_pool(call: Call) -> State | None:
     found = call.first()
     if found is None:
         return None
-    kernel, padding, dilation = call.argument(1), call.argument(3, 0), call.argument(4, 1)
-    stride = call.argument(2) or kernel
+    kernel, stride, padding, dilation = pool_settings(call)
     if isinstance(found[1], Table):
         if found[0].ndim != 4:
             return None
-        return highest(found[1], found[0], _slides(call, found[1], kernel, stride, padding, dilation))
+        return highest(found[1], found[0], slides_of(call, found[1], kernel, stride, padding, dilation))
     rows, columns, patch = _slid(call, (found[0], found[1]), kernel, stride, padding, dilation, -math.inf)
     return Patch(functional.max_pool2d(patch, _pair(kernel), _pair(stride), 0, _pair(dilation)), rows, columns)
+
+
+def pool_settings(call: Call) -> tuple[Any, Any, Any, Any]:
+    """Kernel, stride, padding and dilation of a max pooling."""
+    kernel = call.argument(1)
+    return kernel, call.argument(2) or kernel, call.argument(3, 0), call.argument(4, 1)
 
 
 def _average_pool(call: Call) -> State | None:

@@ -93,6 +93,43 @@ class Table:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """Tables with their channels beside each other, which are kept apart: each has as few cells as its own views need.
+
+    Args:
+        parts: in the order of the channels.
+    """
+
+    parts: tuple[Table, ...]
+
+    def pieces(self, tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """A tensor (any, C, ...) of all channels, such as the unchanged map, as one for each part."""
+        found: tuple[torch.Tensor, ...] = tensor.split([part.values.shape[1] for part in self.parts], 1)
+        return found
+
+    def together(self, clean: torch.Tensor) -> Table:
+        """One table; clean: (1, C, H, W), the unchanged map of all channels."""
+        cells = self.cells()
+        pairs = zip(self.parts, self.pieces(clean), strict=True)
+        return cells.holding(torch.cat([part.at(piece, cells) for part, piece in pairs], 1))
+
+    def cells(self) -> Table:
+        """The cells that tell apart what any part tells apart, with values that are not to be read."""
+        found = self.parts[0]
+        for part in self.parts[1:]:
+            found = found.joined(part)
+        return found
+
+    def everywhere(self, clean: torch.Tensor) -> torch.Tensor:
+        """The whole changed map of each position: (N, 1, C, H, W)."""
+        return self.together(clean).everywhere(clean)
+
+    def sums(self, clean: torch.Tensor) -> torch.Tensor:
+        """By how much each position changes the sum over all cells: (N, C)."""
+        return torch.cat([part.sums(each) for part, each in zip(self.parts, self.pieces(clean), strict=True)], 1)
+
+
 def clean_at(clean: torch.Tensor, rows: Views, columns: Views) -> torch.Tensor:
     """An unchanged map (1, ..., H, W) in the cells of changed views: (1, ..., P, Q)."""
     found = as_rows(clean).index_select(0, places_of(rows, columns).to(clean.device).flatten())

@@ -89,6 +89,16 @@ def coarse_to_fine(rows: int, columns: int, room: Callable[[], int]) -> Iterator
         coarser = chosen
 
 
+def in_bands(rows: int, columns: int, room: Callable[[], int]) -> Iterator[tuple[Ints, Ints]]:
+    """Rows and columns of a grid whose positions come next, from the first row to the last; see `coarse_to_fine`.
+
+    Example:
+        >>> [(rows.tolist(), columns.tolist()) for rows, columns in in_bands(3, 2, lambda: 5)]
+        [([0, 1], [0, 1]), ([2], [0, 1])]
+    """
+    return _bands(np.arange(rows), np.arange(columns), room)
+
+
 def _bands(below: Ints, beside: Ints, room: Callable[[], int]) -> Iterator[tuple[Ints, Ints]]:
     """Whole rows of positions at a time, parts of one where not even that fits into the memory."""
     while below.size and beside.size:

@@ -29,6 +29,7 @@ from convviz_widgets.lens.incremental.engine import Incremental
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.single import one_picture
+from convviz_widgets.methods.occlusion.maps import in_bands
 from convviz_widgets.methods.occlusion.occlusion import feature_map
 from convviz_widgets.render import charts, colormap
 from convviz_widgets.render.result import Result
@@ -159,15 +160,13 @@ def discrepancies(
         raise BadValue(f"Squares of {size} pixels do not fit into {height} x {width}. Accepted: a smaller size.")
     tops, lefts = np.arange(0, height - size + 1, stride), np.arange(0, width - size + 1, stride)
     corners = np.stack(np.meshgrid(tops, lefts, indexing="ij"), -1).reshape(-1, 2)
-    clean = float(opened.clean[layer][(0, *place)])
-    found = []
-    room = opened.room()
-    for start in range(0, len(corners), room):
-        part = corners[start : start + room]
-        windows = torch.cat([pixels[:, :, y : y + size, x : x + size] for y, x in part])
-        answers = opened.answers(part[:, 0], part[:, 1], windows)[layer]
-        found.append((answers[(slice(None), *place)] - clean).abs().double().cpu().numpy())
-    return corners, np.concatenate(found)
+    clean = opened.clean[layer][(0, *place)]
+    found = np.zeros((len(tops), len(lefts)))
+    for below, beside in in_bands(tops.size, lefts.size, opened.room):
+        state = opened.slid(tops[below], lefts[beside], size, pixels)[layer]
+        answers = opened.neuron(layer, state, place, below.size * beside.size)
+        found[np.ix_(below, beside)] = (answers - clean).abs().double().view(below.size, -1).cpu().numpy()
+    return corners, found.ravel()
 
 
 def _moved(opened: Incremental, layer: Layer, channel: int, pixels: torch.Tensor, *, size: int, stride: int) -> Floats:
