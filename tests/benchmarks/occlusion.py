@@ -1,10 +1,16 @@
-"""What incremental inference is worth: a whole occlusion map beside captum's and beside a plain batched loop."""
+"""What incremental inference is worth: a whole occlusion map beside captum's and beside a plain batched loop.
+
+The others take each position alone, so they run a part of the positions and are counted as often as it takes. Beside
+each ratio stands the one of the multiplications, which no machine can go far beyond.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 import convviz_widgets as cv
 from convviz_widgets.lens.incremental.engine import Incremental
@@ -13,22 +19,28 @@ from convviz_widgets.methods.occlusion.occlusion import occlusion
 from tests.benchmarks.harness import Comparison, compare
 from tests.networks import settle
 
+SPARSE = 2  # along each axis the others run every second position
 NAMES = ("alexnet", "squeezenet1_0", "resnet18", "vgg16")
 
 
-def rows(*, quick: bool = False, names: tuple[str, ...] = NAMES, stride: int = 16) -> Iterator[Comparison]:
+def rows(*, quick: bool = False, names: tuple[str, ...] = NAMES, stride: int = 8) -> Iterator[Comparison]:
     """The rows; ``quick`` runs them on tiny settings, to see that they run."""
-    runs, side, size, stride = (2, 64, 24, 24) if quick else (3, 224, 32, stride)
+    runs, side, size, stride = (2, 64, 24, 12) if quick else (3, 224, 32, stride)
     for name in names[:2] if quick else names:
         lens = Lens(settle(cv.Lens.load(name, weights=None, device="cpu").module), input_size=side)
         photo = torch.rand(3, side, side, generator=torch.Generator().manual_seed(0))
         lens.layers  # noqa: B018 -- found before the clock runs
-        for against, work in _others(lens, photo, size, stride):
+        positions, part = (len(range(0, side - size + 1, step)) ** 2 for step in (stride, SPARSE * stride))
+        told = partial(occlusion, lens, photo, 0, size=size, stride=stride)
+        alone = positions * _multiplications(partial(_plain, lens, photo))
+        for against, work in _others(lens, photo, size, SPARSE * stride):
             yield compare(
                 f"{name}, occlusion map, {side} px, square {size}, stride {stride} / {against}",
-                lambda lens=lens, photo=photo: occlusion(lens, photo, 0, size=size, stride=stride),
+                told,
                 work,
                 runs=runs,
+                note=f"(multiplications: x{alone / _multiplications(told):.2f})",
+                times=positions / part,
             )
         yield _brush(name, lens, photo, size, 10 * runs)
 
@@ -68,10 +80,21 @@ def _brush(name: str, lens: Lens, photo: torch.Tensor, size: int, runs: int) -> 
         top, left = next(corners)
         opened.answers(top, left, window)
 
-    def full() -> None:
-        with torch.inference_mode():
-            lens.module.eval()(photo[None])
-
+    full = partial(_plain, lens, photo)
     found = compare(f"{name}, strokes of {size} px / full forward", stroke, full, runs=runs)
     middle, late = (float(each) * 1e3 for each in np.quantile(found.ours, (0.5, 0.95)))
-    return replace(found, note=f"p50 {middle:.1f} ms, p95 {late:.1f} ms")
+    centre = partial(opened.answers, (side - size) // 2, (side - size) // 2, window)
+    ratio = _multiplications(full) / _multiplications(centre)
+    return replace(found, note=f"p50 {middle:.1f} ms, p95 {late:.1f} ms (multiplications, in the middle: x{ratio:.2f})")
+
+
+def _plain(lens: Lens, photo: torch.Tensor) -> None:
+    with torch.inference_mode():
+        lens.module.eval()(photo[None])
+
+
+def _multiplications(work: Callable[[], object]) -> int:
+    """Of matrix products and convolutions, which are nearly all of the work."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return int(counter.get_total_flops()) // 2
