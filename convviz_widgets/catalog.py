@@ -305,7 +305,7 @@ ROWS: tuple[Row, ...] = (
         "technique",
         "What nets trained under several conditions detect, and which published findings hold for them",
         "Bau 2017, sections 3.2 to 3.7",
-        "07c_conditions.ipynb",
+        "07_training.ipynb",
     ),
     Row(
         "rotation",
@@ -353,7 +353,7 @@ ROWS: tuple[Row, ...] = (
         "technique",
         "What layers and widths buy: variants of a network trained on the same data, in one table",
         "Zeiler & Fergus 2013, section 5.1",
-        "07c_conditions.ipynb",
+        "07_training.ipynb",
     ),
     Row(
         "transfer",
@@ -361,7 +361,7 @@ ROWS: tuple[Row, ...] = (
         "technique",
         "What each layer of a frozen network is worth for another task, beside training from scratch",
         "Zeiler & Fergus 2013, sections 5.2 and 5.3; Yosinski 2014",
-        "07c_conditions.ipynb",
+        "07_training.ipynb",
     ),
     Row(
         "invariance",
@@ -369,7 +369,7 @@ ROWS: tuple[Row, ...] = (
         "technique",
         "How far layers' answers move, and what the class does, while pictures are shifted, turned or scaled",
         "Zeiler & Fergus 2013, section 4 and figure 5",
-        "07b_invariance.ipynb",
+        "09_invariance.ipynb",
     ),
     Row(
         "correspondence",
@@ -377,7 +377,7 @@ ROWS: tuple[Row, ...] = (
         "technique",
         "Whether hiding the same part of different pictures changes the same features, against random places",
         "Zeiler & Fergus 2013, section 4.3",
-        "07b_invariance.ipynb",
+        "09_invariance.ipynb",
     ),
     Row(
         "part_regions",
@@ -385,7 +385,7 @@ ROWS: tuple[Row, ...] = (
         "tool",
         "The pictures of a labelled dataset that show some parts, with a mask for each part",
         "",
-        "07b_invariance.ipynb",
+        "09_invariance.ipynb",
     ),
     Row(
         "LayerPicker",
@@ -481,7 +481,7 @@ ROWS: tuple[Row, ...] = (
         "widget",
         "A photo that turns under a slider, with how far each layer's answer moves and what becomes of the class",
         "after Zeiler & Fergus 2013, figure 5",
-        "07b_invariance.ipynb",
+        "09_invariance.ipynb",
     ),
     Row("link", "convviz_widgets.widgets.link:link", "tool", "Ties the shared traits of several widgets"),
     Row(
