@@ -23,6 +23,10 @@ WIDGETS = {
     "SequenceViewer": "cv.SequenceViewer(cv.minimal_image(lens, photo, segments=12))",
     "InversionPanel": "cv.InversionPanel(lens, photo)",
     "ConceptBrowser": "cv.ConceptBrowser(lens, cv.dissect(lens, made, ['relu5'], progress=False), made)",
+    "EvolutionViewer": "cv.EvolutionViewer(cv.evolution('mini'))",
+    "InvarianceViewer": "cv.InvarianceViewer(lens, made)",
+    "DesignBench": "cv.DesignBench()",
+    "explore": "cv.explore(lens, made, panels=('picker', 'brush'))",
 }
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 GRAVE = ("serious", "critical")
