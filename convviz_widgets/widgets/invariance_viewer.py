@@ -10,6 +10,7 @@ import traitlets
 from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.unit import Unit
+from convviz_widgets.jobs.job import Job
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.single import one_picture
 from convviz_widgets.methods.invariance.features import moved_answers
@@ -76,9 +77,8 @@ class InvarianceViewer(Viewer):
     """What shows where the photo does not reach: "grey", "mean", "blur", "noise" or "edge"."""
     amount = traitlets.Float(0.0).tag(sync=True)
     """Where the slider stands: pixels, degrees counterclockwise, or a factor. The slider tells it when it is let go."""
-
     taken = traitlets.Int(0).tag(sync=True)
-    """Number of the newest place of the slider that was taken over, as the browser counts them."""
+    """Number of the newest place of the slider that was taken over, as the browser counts. Written by the widget."""
 
     # Pictures and curves: written by the worker.
     view = traitlets.Dict({}).tag(sync=True)
@@ -99,7 +99,9 @@ class InvarianceViewer(Viewer):
         unit: str | Unit | None = None,
         **traits: Any,
     ) -> None:
-        self._following: Any = None
+        self._following: Job[dict[str, Any]] | None = None
+        self._followed: Any = None  # what the curves under way are of
+        self._placed = ""  # the transform that the amount is meant for
         self._kept: dict[Any, dict[str, Any]] = {}
         given: dict[str, Any] = {name: traits.pop(name) for name in ASKED if name in traits}
         amount = traits.pop("amount", None)
@@ -126,7 +128,7 @@ class InvarianceViewer(Viewer):
         if not super().wait(timeout):
             return False
         following = self._following
-        return following is None or bool(following.wait(timeout))
+        return following is None or following.wait(timeout)
 
     def still(self) -> npt.NDArray[np.uint8] | None:
         """The photo at some positions of the slider, with what the class and the layers do there."""
@@ -142,14 +144,8 @@ class InvarianceViewer(Viewer):
     @traitlets.validate("unit", "layers", "target", "transform", "direction", "fill")
     def _check(self, proposal: Any) -> Any:
         name = proposal["trait"].name
-        if self.writing or not self._ready:
+        if self.writing or not self._ready or (name == "unit" and not proposal["value"]):
             return proposal["value"]
-        if name == "unit":
-            return (
-                self._choice.changed(self.lens, self._scores, {"unit": proposal["value"]}).unit
-                if proposal["value"]
-                else ""
-            )
         return self._choice.changed(self.lens, self._scores, {name: proposal["value"]}).traits()[name]
 
     @traitlets.validate("amount")
@@ -162,6 +158,8 @@ class InvarianceViewer(Viewer):
                     f"amount={proposal['value']:g} is out of range. Accepted for {self._choice.transform!r}: "
                     f"{amounts[0]:g} to {amounts[-1]:g} {unit}."
                 )
+        if not self.writing:
+            self._placed = self._choice.transform if self._ready else ""
         return float(proposal["value"])
 
     @traitlets.observe("unit", "image", "layers", "target", "transform", "direction", "fill")
@@ -193,10 +191,12 @@ class InvarianceViewer(Viewer):
         course, prepared = self._opened(choice)
         frames: list[bytes] = []
         lossless = max(prepared.shape[-2:]) <= SMALL
-        for place in range(len(course.amounts)):
-            picture = self.lens.preprocess.picture(course.frames(self.lens, prepared, [place])[0])
-            frames.append(png(picture) if lossless else jpeg(picture, quality=88))
-            yield Step(place + 1, len(course.amounts), label="moving the photo")
+        every = list(range(len(course.amounts)))
+        for start in range(0, len(every), AT_ONCE):
+            for each in course.frames(self.lens, prepared, every[start : start + AT_ONCE]):
+                picture = self.lens.preprocess.picture(each)
+                frames.append(png(picture) if lossless else jpeg(picture, quality=88))
+            yield Step(len(frames), len(every), label="moving the photo")
         view = {
             "path": list(choice.path),
             "unit": UNITS[course.transform],
@@ -206,8 +206,8 @@ class InvarianceViewer(Viewer):
             "frames": frames,
             "type": "image/png" if lossless else "image/jpeg",
         }
-        if self.view.get("path", ("", ""))[1] not in ("", choice.transform):
-            changed["amount"] = STAYS[course.transform]
+        if self._placed != choice.transform:
+            changed["amount"], self._placed = STAYS[course.transform], choice.transform
         return {**changed, "view": view}
 
     def _seen(self) -> None:
@@ -215,12 +215,13 @@ class InvarianceViewer(Viewer):
         choice = self._choice
         layers = choice.shown(self._scores)
         key = choice.path, layers
-        if (self.curves.get("path"), self.curves.get("layers")) == (list(choice.path), list(layers)):
+        if key == self._followed and self._following is not None and not self._following.ended:
             return
+        self._worker.cancel((id(self), "curves"))
         if key in self._kept:
-            self._worker.cancel((id(self), "curves"))
             self.write(curves=self._kept[key], progress={})
             return
+        self._followed = key
         self._following = self._worker.submit(
             lambda: self._follow(choice, layers),
             key=(id(self), "curves"),

@@ -1,6 +1,7 @@
 """The invariance viewer without a browser: what it sends, what it refuses, what it costs."""
 
 import io
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import nn
 
 import convviz_widgets as cv
 from convviz_widgets.core.errors import BadType, BadValue, UnknownName
+from convviz_widgets.core.step import Step
 from convviz_widgets.methods.invariance.invariance import invariance
 from convviz_widgets.methods.invariance.resampling import TRANSFORMS
 from convviz_widgets.widgets.invariance_choice import checked_layers
@@ -121,6 +123,37 @@ def test_the_newest_choice_wins(viewer: InvarianceViewer) -> None:
     assert viewer.view["path"] == ["image 2", "translate", "horizontal", "grey"]
     assert viewer.curves["path"] == viewer.view["path"]
     assert viewer.curves["done"]
+
+
+def test_back_to_a_choice_whose_curves_were_called_off(viewer: InvarianceViewer) -> None:
+    held = threading.Event()
+
+    def hold() -> Any:
+        assert held.wait(30)
+        yield Step(1)
+
+    viewer.layers = ["0", "3"]
+    viewer.layers = ["2"]
+    viewer._worker.submit(hold, priority=9)
+    viewer.layers = ["0", "3"]
+    viewer.layers = ["2", "3"]
+    viewer.layers = ["0", "3"]
+    held.set()
+    settled(viewer)
+    assert (viewer.curves["layers"], viewer.curves["done"]) == (["0", "3"], True)
+
+
+def test_an_amount_set_with_its_transform_stays(viewer: InvarianceViewer) -> None:
+    viewer.transform = "scale"
+    viewer.amount = 1.5
+    assert settled(viewer).amount == 1.5
+    viewer.image = "image 1"
+    assert settled(viewer).amount == 1.5
+    viewer.transform = "translate"
+    assert settled(viewer).amount == 0.0
+    begun = settled(InvarianceViewer(viewer.lens, list(PIXELS), transform="scale", amount=0.75))
+    assert begun.amount == 0.75
+    begun.close()
 
 
 def test_a_units_layer_is_followed_too_and_a_class_score_is_a_class(viewer: InvarianceViewer) -> None:
