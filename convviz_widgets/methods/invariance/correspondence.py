@@ -7,7 +7,7 @@ changes the same features in the same direction:
     ``Δ = Σ_{i≠j} H(sign ε_i, sign ε_j) / D``,
 
 with the Hamming distance H, told here as its mean over the pairs of pictures, with the standard deviation over them.
-Lower is more alike. A sign is -1, 0 or 1, and 0 differs from both others; a change within rounding, `ZERO` of the root
+Lower is more alike. A sign is -1, 0 or 1, and 0 differs from both others; a change within rounding, 1e-5 of the root
 mean square of Φ(x_i), is 0. Where an occluder reaches few features, most signs are 0 on both sides and Δ is small
 whatever it hides, so that Δ reads only against occluders of the same shape at random other places of the same pictures.
 Even so a part that matters, and so changes more features, may look less alike than a place that matters to nobody:
@@ -26,7 +26,6 @@ from typing import Annotated, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from convviz_widgets.core.errors import BadValue, unknown_name
 from convviz_widgets.core.knob import Knob, whole
@@ -39,14 +38,14 @@ from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.masks import WHOLE, mixed
 from convviz_widgets.methods.invariance.features import chosen_layers
-from convviz_widgets.methods.invariance.permutation import Zeros, hamming, p_value
-from convviz_widgets.methods.invariance.regions import Mask, by_part, elsewhere
+from convviz_widgets.methods.invariance.permutation import Zeros
+from convviz_widgets.methods.invariance.regions import by_part, elsewhere
+from convviz_widgets.methods.invariance.signs import NUMBERS, Cell, changes, compared
 from convviz_widgets.render import charts, grid, html
 from convviz_widgets.render.result import Result
 
 DRAWS = Knob(1, 500, help="random places per picture")
 AT_ONCE = Knob(1, 256, help="pictures in a forward pass")
-ZERO = 1e-5  # of the root mean square of a layer's answer: a change as small as that is none
 
 Floats = npt.NDArray[np.float64]
 
@@ -211,7 +210,7 @@ def correspondence(
     masks = by_part(regions, len(prepared), size)
     stand_ins = [filled(lens, each[None], fill, seed=seed) for each in prepared]
     total, done = sum(mask is not None for each in masks.values() for mask in each), 0
-    cells: list[list[_Cell]] = []
+    cells: list[list[Cell]] = []
     strip = []
     for number, (part, listed) in enumerate(masks.items()):
         generator = np.random.default_rng([seed, number])
@@ -226,12 +225,12 @@ def correspondence(
                 layer.append(each)
             done += 1
             yield Step(done, total, label=f"{part}, picture {place + 1} of {len(prepared)}")
-        cells.append([_compared(np.stack(each), generator, zeros) for each in signs])
+        cells.append([compared(np.stack(each), generator, zeros) for each in signs])
     known = {part: [mask for mask in each if mask is not None] for part, each in masks.items()}
     return Correspondence(
         parts=tuple(masks),
         layers=tuple(each.name for each in chosen),
-        **{name: np.array([[getattr(cell, name) for cell in row] for row in cells]) for name in _NUMBERS},
+        **{name: np.array([[getattr(cell, name) for cell in row] for row in cells]) for name in NUMBERS},
         exact=np.array([all(cell.exact for cell in row) for row in cells], dtype=np.bool_),
         pictures=np.array([len(each) for each in known.values()], dtype=np.int64),
         hidden=np.array([float(np.mean(each)) / WHOLE for each in known.values()]),
@@ -246,73 +245,4 @@ def correspondence(
             draws=draws,
             seed=seed,
         ),
-    )
-
-
-def changes(
-    lens: Lens,
-    prepared: torch.Tensor,
-    stand_in: torch.Tensor,
-    masks: Sequence[Mask],
-    layers: Sequence[Layer],
-    *,
-    at_once: int = 32,
-) -> list[npt.NDArray[np.int8]]:
-    """The signs of what hiding each of some parts of a picture changes: of each layer (masks, D), -1, 0 or 1.
-
-    Args:
-        lens: the network.
-        prepared: (1, C, H, W), the picture.
-        stand_in: (1, C, H, W), what shows where it is hidden.
-        masks: where it is hidden.
-        layers: whose answers are compared.
-        at_once: pictures in a forward pass.
-    """
-    names = [layer.name for layer in layers]
-    pictures = [prepared, *(mixed(prepared, stand_in, mask) for mask in masks)]
-    found: list[list[npt.NDArray[np.int8]]] = [[] for _ in names]
-    clean: dict[str, torch.Tensor] = {}
-    for start in range(0, len(pictures), at_once):
-        answers = lens.record(torch.cat(pictures[start : start + at_once]), names)
-        clean = clean or {name: each[:1].clone() for name, each in answers.items()}
-        for told, (name, each) in zip(found, answers.items(), strict=True):
-            change = (clean[name] - each).flatten(1).float()
-            bound = ZERO * float(clean[name].float().square().mean().sqrt())
-            signs = torch.where(change.abs() <= bound, torch.zeros_like(change), change.sign())
-            told.append(signs.to(torch.int8).cpu().numpy())
-    return [np.concatenate(each)[1:] for each in found]
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """One part at one layer."""
-
-    mean: float
-    deviation: float
-    random_mean: float
-    random_deviation: float
-    p_value: float
-    unchanged: float
-    exact: bool
-
-
-_NUMBERS = ("mean", "deviation", "random_mean", "random_deviation", "p_value", "unchanged")
-
-
-def _compared(signs: npt.NDArray[np.int8], generator: np.random.Generator, zeros: Zeros) -> _Cell:
-    """The table's entry for signs (N, 1 + R, D), of which those at place 0 are the part's."""
-    count, choices, length = signs.shape
-    distances = hamming(signs.reshape(-1, length), zeros).reshape(count, choices, count, choices)
-    first, second = np.triu_indices(count, 1)
-    part = distances[first, 0, second, 0]
-    random = distances[first, 1:, second, 1:]
-    value, exact = p_value(distances, generator)
-    return _Cell(
-        mean=float(part.mean()),
-        deviation=float(part.std()),
-        random_mean=float(random.mean()),
-        random_deviation=float(random.std()),
-        p_value=value,
-        unchanged=float((signs[:, 0] == 0).mean()),
-        exact=exact,
     )

@@ -36,7 +36,8 @@ from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.single import one_picture
 from convviz_widgets.methods.invariance.curves import banded
-from convviz_widgets.methods.invariance.features import Part, chosen_layers, moved_answers
+from convviz_widgets.methods.invariance.distances import Tally
+from convviz_widgets.methods.invariance.features import chosen_layers, moved_answers
 from convviz_widgets.methods.invariance.resampling import (
     UNITS,
     Course,
@@ -227,7 +228,7 @@ def invariance(
     first = one_picture(lens, pictures[0])
     size = int(first.shape[-2]), int(first.shape[-1])
     course = Course(transform, checked_amounts(transform, range, steps, size, direction), direction, fill, seed)
-    tally = _Tally(len(pictures), len(chosen), len(course.amounts))
+    tally = Tally(len(pictures), len(chosen), len(course.amounts))
     strip = _spread(len(course.amounts), SHOWN, course.still)
     for place, picture in enumerate(pictures):
         prepared = first if place == 0 else one_picture(lens, picture)
@@ -237,7 +238,7 @@ def invariance(
                 given = None if labels is None else labels[place]
                 tally.target[place] = chosen_class(lens, torch.from_numpy(part.chances[0]), given)
             tally.note(place, part)
-            yield Step(place + 1, len(pictures), _farthest(tally, place), f"picture {place + 1} of {len(pictures)}")
+            yield Step(place + 1, len(pictures), tally.farthest(place), f"picture {place + 1} of {len(pictures)}")
     return Invariance(
         transform=transform,
         direction=direction,
@@ -264,46 +265,6 @@ def invariance(
             seed=seed if isinstance(fill, str) and fill == "noise" else None,
         ),
     )
-
-
-class _Tally:
-    """What is known so far of N pictures, L layers and A amounts."""
-
-    def __init__(self, pictures: int, layers: int, amounts: int) -> None:
-        self.distance: Floats = np.full((pictures, layers, amounts), np.nan)
-        self.probability: Floats = np.full((pictures, amounts), np.nan)
-        self.norm: Floats = np.zeros((pictures, layers))
-        self.target = np.zeros(pictures, dtype=np.int64)
-        self._sums: list[torch.Tensor] = []
-
-    def note(self, place: int, part: Part) -> None:
-        """Takes over what a picture, moved by some amounts, was answered."""
-        self.distance[place][:, part.places] = part.distance
-        if part.chances is not None:
-            self.probability[place, part.places] = part.chances[:, self.target[place]]
-        if part.clean is not None:
-            self._begin(place, part.clean)
-
-    def _begin(self, place: int, clean: list[torch.Tensor]) -> None:
-        """Takes over the answers to a picture as it is."""
-        self.norm[place] = [float(torch.linalg.vector_norm(each)) for each in clean]
-        exact = [each.cpu().double() for each in clean]
-        self._sums = [one + more for one, more in zip(self._sums, exact, strict=True)] if self._sums else exact
-
-    def between(self) -> Floats:
-        """(L,) root mean square distance between two different pictures, from sums alone.
-
-        The sum over pairs of ‖a - b‖² is N times the sum of ‖a‖², less ‖the sum‖².
-        """
-        count = len(self.norm)
-        if count < 2:
-            return np.full(self.norm.shape[1], np.nan)
-        spread = count * (self.norm**2).sum(0) - np.array([float((each**2).sum()) for each in self._sums])
-        return np.asarray(np.sqrt(np.maximum(spread, 0) / (count * (count - 1) / 2)), dtype=np.float64)
-
-
-def _farthest(tally: _Tally, place: int) -> float:
-    return float(np.nanmax(tally.distance[place, -1]) / max(tally.norm[place, -1], 1e-12))
 
 
 def _check_count(pictures: Sequence[Any], labels: Any, *, output: bool) -> None:
