@@ -1,7 +1,7 @@
 """Small networks of one plan and seven designs, of equal cost: plain, and with filters that are constrained or fixed.
 
-All have three convolutions with a ReLU each, a pooling of 2 by 2 after the first two, a mean over positions and one
-dense layer:
+All have three convolutions, each followed by batch normalisation (without anything to learn) and a ReLU, a pooling of
+2 by 2 after the first two, a mean over positions and one dense layer:
 
 | design | first convolution | second and third |
 |---|---|---|
@@ -40,6 +40,7 @@ from torch import nn
 from convviz_widgets.core.errors import BadValue, unknown_name
 from convviz_widgets.nets.banks import BankConv2d, gabor_bank, steerable_bank
 from convviz_widgets.nets.group import ORDER, Group, GroupConv2d, GroupPool2d, LiftingConv2d
+from convviz_widgets.nets.group_norm import GroupBatchNorm2d
 from convviz_widgets.nets.made import at_least
 from convviz_widgets.nets.scattering import Scattering2d
 from convviz_widgets.nets.structured import StructuredConv2d
@@ -92,13 +93,19 @@ class DesignedNet(nn.Sequential):
         return next(each for each in self.modules() if isinstance(each, nn.Conv2d) and each.kernel_size[0] > 1)
 
 
-def _three(layers: OrderedDict[str, nn.Module], convolutions: list[nn.Module]) -> None:
-    """Convolutions with their ReLUs, and a pooling after each but the last."""
+def _three(layers: OrderedDict[str, nn.Module], convolutions: list[nn.Conv2d], group: Group | None = None) -> None:
+    """Convolutions, each normalised and rectified, and a pooling after each but the last."""
     for number, each in enumerate(convolutions, start=1):
         layers[f"conv{number}"] = each
-        layers[f"relu{number}"] = nn.ReLU(inplace=True)
+        _rectified(layers, number, each.out_channels, group)
         if number < len(convolutions):
             layers[f"pool{number}"] = nn.MaxPool2d(2)
+
+
+def _rectified(layers: OrderedDict[str, nn.Module], number: int, maps: int, group: Group | None = None) -> None:
+    shared = None if group is None else GroupBatchNorm2d(maps // ORDER[group], group)
+    layers[f"norm{number}"] = nn.BatchNorm2d(maps, affine=False) if shared is None else shared
+    layers[f"relu{number}"] = nn.ReLU(inplace=True)
 
 
 def _plain(layers: OrderedDict[str, nn.Module], width: int) -> None:
@@ -117,7 +124,7 @@ def _turning(group: Group) -> Callable[[OrderedDict[str, nn.Module], int], None]
         copies = width * ORDER[group]
         first = LiftingConv2d(CHANNELS, width, 7, group=group)
         second = GroupConv2d(copies, width, 5, group=group)
-        _three(layers, [first, second, GroupConv2d(copies, copies, 5, group=group)])
+        _three(layers, [first, second, GroupConv2d(copies, copies, 5, group=group)], group)
         layers["turns"] = GroupPool2d(group)
 
     return make
@@ -128,9 +135,9 @@ def _scattering(layers: OrderedDict[str, nn.Module], width: int) -> None:
     maps = CHANNELS * front.paths
     layers["norm"] = nn.BatchNorm2d(maps, affine=False)
     layers["conv1"] = nn.Conv2d(maps, width, 1)
-    layers["relu1"] = nn.ReLU(inplace=True)
+    _rectified(layers, 1, width)
     layers["conv2"] = nn.Conv2d(width, 2 * width, 3, padding=1)
-    layers["relu2"] = nn.ReLU(inplace=True)
+    _rectified(layers, 2, 2 * width)
 
 
 def _banked(bank: Callable[[], torch.Tensor]) -> Callable[[OrderedDict[str, nn.Module], int], None]:
@@ -230,7 +237,7 @@ def _walk(net: nn.Module, maps: torch.Tensor, counted: list[tuple[nn.Module, int
     for layer in net.children():
         if isinstance(layer, Scattering2d):
             counted.extend(layer.multiply_adds(maps.shape[-1]))
-        maps = layer.eval()(maps) if isinstance(layer, nn.BatchNorm2d) else layer(maps)
+        maps = maps if isinstance(layer, nn.BatchNorm2d) else layer(maps)
         if isinstance(layer, nn.Conv2d):
             counted.append((layer, layer.weight.numel() * maps.shape[-2] * maps.shape[-1]))
         elif isinstance(layer, nn.Linear):

@@ -40,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> DesignComparison:
         seeds=options.seeds,
         side=options.side,
         width=options.width,
+        turned=options.turned,
         class_names=MiniBroden.class_names,
         folder=options.work,
         progress=_tell if options.tell else None,
@@ -89,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=2, help="trainings of each kind")
     parser.add_argument("--side", type=int, default=48, help="of the drawings, in pixels")
     parser.add_argument("--width", type=int, default=20, help="of the plain network, which all others cost as much as")
+    parser.add_argument("--turned", type=int, default=200, help="drawings that are turned")
     parser.add_argument("--seed", type=int, default=0, help="of the drawings")
     parser.add_argument("--work", help="folder where trainings are kept until the end")
     parser.add_argument("--tidy", action="store_true", help="removes that folder at the end")

@@ -163,6 +163,8 @@ def compare_designs(
             budget=budget,
             batch_size=batch_size,
             learning_rate=learning_rate,
+            angles=plan.angles,
+            turned=turned,
         ),
     )
 
