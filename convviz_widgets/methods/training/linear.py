@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812 -- the name it goes by everywhere
 
 Floats = npt.NDArray[np.float64]
-DECAYS = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
+DECAYS = (10.0, 1.0, 1e-1, 1e-2, 1e-3)
 STEPS = 300  # of L-BFGS, at most; some thirty are used
 
 
@@ -69,12 +69,12 @@ class Problem:
             root = values[kept].sqrt()
             self.basis = self.x.T @ (vectors[:, kept] / root)
             self.x = vectors[:, kept] * root
+        self.last = torch.zeros(self.x.shape[1], classes).double(), torch.zeros(classes).double()
 
     def fit(self, decay: float) -> Linear:
-        """The classifier with the least loss."""
+        """The classifier with the least loss, searched from the one found last."""
         with torch.inference_mode(mode=False), torch.enable_grad():
-            weight = torch.zeros(self.x.shape[1], self.classes, dtype=torch.float64, requires_grad=True)
-            bias = torch.zeros(self.classes, dtype=torch.float64, requires_grad=True)
+            weight, bias = (each.clone().requires_grad_() for each in self.last)
             search = torch.optim.LBFGS(
                 [weight, bias],
                 max_iter=STEPS,
@@ -92,6 +92,7 @@ class Problem:
 
             search.step(loss)  # type: ignore[no-untyped-call]
         found = weight.detach()
+        self.last = found, bias.detach()
         return Linear(self.scale, found if self.basis is None else self.basis @ found, bias.detach())
 
 
@@ -108,6 +109,6 @@ def fitted(
     """
     apart = torch.from_numpy(kept)
     part = Problem(features[~apart], targets[~apart], classes)
-    losses = [float(F.cross_entropy(part.fit(each).scores(features[apart]), targets[apart])) for each in DECAYS]
-    decay = DECAYS[int(np.argmin(losses))]
+    losses = {each: float(F.cross_entropy(part.fit(each).scores(features[apart]), targets[apart])) for each in DECAYS}
+    decay = min(losses, key=lambda each: losses[each])
     return Problem(features, targets, classes).fit(decay), decay

@@ -1,8 +1,8 @@
 """The command behind the table that ships: ``python -m convviz_widgets.methods.training.train_ablation``.
 
 The variants of Zeiler & Fergus 2013, table 3, of a narrow mini net in place of theirs, on drawings of a third of their
-size (32 by 32 pixels), so that all of them are trained in minutes. Killed and given again, the command goes on where it
-was.
+size (32 by 32 pixels). It has batch normalisation and no dropout, with which it learns in few passes over the data, so
+that all variants are trained in minutes. Killed and given again, the command goes on where it was.
 """
 
 import argparse
@@ -45,12 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> SizeAblation:
         drawings(options.held_out, HELD_OUT_SEED, Path(options.drawings) / f"held-out-{options.held_out}.npz"), FACTOR
     )
     table = size_ablation(
-        VARIANTS,
+        {name: VARIANTS[name] for name in options.variants},
         images,
         targets,
         others,
         wanted,
-        base=MiniNet(len(MiniBroden.class_names), channels=CHANNELS),
+        base=MiniNet(len(MiniBroden.class_names), channels=CHANNELS, batch_norm=True, dropout=0.0),
         nets=NETS,
         epochs=options.epochs,
         shift=4,
@@ -72,9 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m convviz_widgets.methods.training.train_ablation", description=__doc__
     )
+    parser.add_argument("--variants", nargs="*", choices=list(VARIANTS), default=list(VARIANTS), help="default: all")
     parser.add_argument("--images", type=int, default=2000, help="drawings to train on")
     parser.add_argument("--held-out", type=int, default=1000, help="other drawings to measure on")
-    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--drawings", default="runs/drawings", help="folder for drawings")
     parser.add_argument("--work", default="runs/ablation", help="folder for checkpoints")
     parser.add_argument("--out", default=str(SHIPPED), help="folder for the table")

@@ -101,7 +101,7 @@ def _held_out(options: argparse.Namespace, drawn: Path) -> tuple[torch.Tensor, t
 def _untrained() -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return MiniNet(LEARNT, channels=CHANNELS, side=SIDE)
+        return MiniNet(LEARNT, channels=CHANNELS, side=SIDE, batch_norm=True, dropout=0.0)
 
 
 def _lens(net: nn.Module) -> Lens:
@@ -112,11 +112,11 @@ def _lens(net: nn.Module) -> Lens:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__)
     parser.add_argument("--images", type=int, default=2000, help="drawings, of which those of seven classes are learnt")
-    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--held-out", type=int, default=1000, help="other drawings, for the transfer")
-    parser.add_argument("--scenes", type=int, default=400, help="how many of these for the scenes")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--scratch-steps", type=int, default=60)
+    parser.add_argument("--scenes", type=int, default=600, help="how many of these for the scenes")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--scratch-steps", type=int, default=200)
     parser.add_argument("--drawings", default="runs/drawings", help="folder for drawings")
     parser.add_argument("--work", default="runs/transfer", help="folder for checkpoints")
     parser.add_argument("--out", default=str(SHIPPED), help="folder for the results")
