@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> SizeAblation:
         others,
         wanted,
         base=MiniNet(len(MiniBroden.class_names), channels=CHANNELS, batch_norm=True, dropout=0.0),
-        nets=NETS,
+        nets={name: count for name, count in NETS.items() if name in options.variants},
         epochs=options.epochs,
         shift=4,
         folder=options.work,

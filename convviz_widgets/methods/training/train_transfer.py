@@ -10,11 +10,10 @@ import argparse
 import dataclasses
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -43,18 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Transfer]:
     options = _parser().parse_args(arguments)
     drawn = Path(options.drawings)
     learnt, accuracy = _trained(options, drawn)
-    images, targets = _held_out(options, drawn)
-    others = (targets >= LEARNT).numpy()
-    labelled = MiniBroden(options.scenes, HELD_OUT_SEED)
-    scenes = np.array([int(labelled[place].labels["scene"][0, 0]) for place in range(len(labelled))])
-    names = {each.id: each.name for each in labelled.concepts}
-    tasks = {
-        "objects": (images[others], [MiniBroden.class_names[each] for each in targets[others]]),
-        "scenes": (images[: len(scenes)], [names[each] for each in scenes]),
-    }
     command = shlex.join(["python", "-m", MODULE, *(arguments or ())])
     found = {}
-    for name, (pictures, labels) in tasks.items():
+    for name, pictures, labels in _tasks(options, drawn):
         for kind, net, steps in (("", learnt, options.scratch_steps), ("-untrained", _untrained(), 0)):
             made = transfer(
                 _lens(net),
@@ -72,6 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Transfer]:
             found[name + kind] = dataclasses.replace(made, provenance=told)
             found[name + kind].save(Path(options.out) / f"transfer-{name}{kind}", overwrite=True)
     return found
+
+
+def _tasks(options: argparse.Namespace, drawn: Path) -> Iterator[tuple[str, torch.Tensor, list[str]]]:
+    """Name, pictures and classes of each."""
+    images, targets = _held_out(options, drawn)
+    others = targets >= LEARNT
+    yield "objects", images[others], [MiniBroden.class_names[each] for each in targets[others]]
+    labelled = MiniBroden(options.scenes, HELD_OUT_SEED)
+    names = {each.id: each.name for each in labelled.concepts}
+    scenes = [names[int(labelled[place].labels["scene"][0, 0])] for place in range(len(labelled))]
+    yield "scenes", images[: len(scenes)], scenes
 
 
 def _with(made: Provenance, **more: object) -> Provenance:

@@ -44,16 +44,15 @@ class Transfer(Result):
 
     @classmethod
     def shipped(cls, name: str = "objects") -> Self:
-        """What ships, of a mini net that learnt seven of the fourteen things that are drawn.
+        """What ships, of a narrow mini net that learnt seven of the fourteen things that are drawn.
 
         Args:
-            name: "objects", the seven others, or "scenes", where the things are; each also "... untrained", from the
-                same network with random weights.
+            name: "objects", the seven others, or "objects untrained", from the same network with random weights.
 
         Raises:
             UnknownName: none of these.
         """
-        kinds = ("objects", "scenes", "objects untrained", "scenes untrained")
+        kinds = [each.name.removeprefix("transfer-").replace("-", " ") for each in sorted(SHIPPED.glob("transfer-*"))]
         if name not in kinds:
             raise unknown_name("transfer that ships", name, kinds)
         return cls.load(SHIPPED / f"transfer-{name.replace(' ', '-')}")
