@@ -218,9 +218,8 @@ class Explorer(Widget):
     def _build(self, name: str) -> Any:
         lens, images, kept = self.lens, self.images, self._again(name)
         unit = self.unit or None
-        image = (
-            {"image": self.image} if self.image and self.image not in self._added else {}
-        )  # else it comes by the tie
+        known = self.image and self.image not in self._added  # else the panel gets it by the tie
+        image = {"image": self.image} if known else {}
         if name == "picker":
             return LayerPicker(lens, images, unit=unit, **image)
         if name == "brush":

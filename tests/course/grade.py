@@ -18,12 +18,10 @@ ANSWERS = {"solver": "source", "blank": "release"}
 
 
 def graded(course: Path, name: str) -> dict[str, Any]:
-    """What validating the solution says, and for each answer its points by cell, and whether a person is asked for."""
+    """For each answer its points by cell, what validating it says, and whether a person is asked for."""
     config = Config(PyFileConfigLoader("nbgrader_config.py", path=str(course)).load_config())
     config.CourseDirectory.root = str(course)
-    found: dict[str, Any] = {
-        "complaints": Validator(config=config).validate(str(course / f"source/{name}/{name}.ipynb"))
-    }
+    found: dict[str, Any] = {}
     api = NbGraderAPI(config=config)
     done = api.generate_assignment(name)
     assert done["success"], done["log"]
@@ -33,6 +31,8 @@ def graded(course: Path, name: str) -> dict[str, Any]:
         assert done["success"], done["log"]
         with api.gradebook as gradebook:
             found[answer] = _marks(gradebook.find_submission(name, student))
+        complaints = Validator(config=config).validate(str(course / answer / name / f"{name}.ipynb"))
+        found[answer]["complaints"] = {kind: len(cells) for kind, cells in complaints.items()}
     return found
 
 
