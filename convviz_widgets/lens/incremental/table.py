@@ -105,8 +105,7 @@ class Beside:
 
     def pieces(self, tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """A tensor (any, C, ...) of all channels, such as the unchanged map, as one for each part."""
-        found: tuple[torch.Tensor, ...] = torch.split(tensor, [part.values.shape[1] for part in self.parts], 1)
-        return found
+        return tuple(tensor.split_with_sizes([part.values.shape[1] for part in self.parts], 1))
 
     def together(self, clean: torch.Tensor) -> Table:
         """One table; clean: (1, C, H, W), the unchanged map of all channels."""
