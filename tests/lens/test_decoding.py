@@ -129,3 +129,17 @@ def test_a_lazy_sequence_is_read_item_by_item() -> None:
 
     batch = Lens(nn.Conv2d(3, 2, 3), input_size=4).prepare(Lazy())
     torch.testing.assert_close(batch[:, 0, 0, 0] * 255, torch.tensor([0.0, 10.0, 20.0]))
+
+
+def test_one_value_that_is_not_finite_is_seen_and_large_ones_pass() -> None:
+    for wrong in (float("nan"), float("inf"), -float("inf")):
+        image = torch.zeros(3, 4, 5)
+        image[1, 2, 3] = wrong
+        with pytest.raises(BadValue, match="NaN or infinite"):
+            decode(image, strict=False)
+    opposite = torch.zeros(3, 4, 5)
+    opposite[0, 0, 0], opposite[2, 3, 4] = float("inf"), -float("inf")
+    with pytest.raises(BadValue, match="NaN or infinite"):
+        decode(opposite, strict=False)
+    large = torch.full((3, 4, 5), 3e38)  # their sum is infinite, they are not
+    assert torch.equal(decode(large, strict=False), large)
