@@ -22,7 +22,7 @@ def peak(pid: int) -> int:
 def test_the_start_notebook_runs_within_a_binders_memory(lab: Lab) -> None:
     shutil.copy(NOTEBOOK, lab.server.root / NOTEBOOK.name)
     lab.open(NOTEBOOK.name)
-    lab.run_all()
+    lab.run_all(timeout=400_000)
     pickers = lab.page.locator(".cv-picker")
     expect(pickers).to_have_count(3)
     expect(pickers.first.locator(".cv-patch")).to_have_count(9, timeout=120_000)
