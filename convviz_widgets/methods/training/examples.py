@@ -1,6 +1,5 @@
 """Pictures with their classes, brought to one form and checked."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -73,8 +72,3 @@ def statistics(images: torch.Tensor) -> tuple[list[float], list[float]]:
     sample = images[:2000].float() / 255
     mean, std = sample.mean((0, 2, 3)), sample.std((0, 2, 3)).clamp(min=1e-3)
     return [round(float(each), 3) for each in mean], [round(float(each), 3) for each in std]
-
-
-def named_classes(labels: Sequence[int], names: Sequence[str]) -> list[str]:
-    """What some classes are called in an error: their names where they are known."""
-    return [f"{each} ({names[each]})" if each < len(names) else str(each) for each in labels]
