@@ -223,3 +223,19 @@ function hand_over(name, type, bytes) {
   anchor.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
+
+/**
+ * Tells Python the place of a slider, its trait `shown`, and hears of places that come from elsewhere. What comes back of
+ * the slider's own is behind where it stands by then, and is left out.
+ * @param {Model} model @param {(place: number) => void} heard @param {AbortSignal} signal
+ */
+function shown_place(model, heard, signal) {
+  const sent = new Set();
+  on_change(model, ["shown"], () => {
+    if (!sent.delete(model.get("shown"))) heard(model.get("shown"));
+  }, signal);
+  return (/** @type {number} */ place) => {
+    if (place !== model.get("shown") || sent.size) sent.add(place);
+    model.send({ kind: "show", shown: place });
+  };
+}

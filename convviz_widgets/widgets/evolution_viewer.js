@@ -59,12 +59,16 @@ function render({ model, el }) {
     rows.show(layer.name);
     show();
   };
+  const tell = shown_place(model, (place) => {
+    at = place;
+    show();
+  }, signal);
   /** Goes to a snapshot and tells it. @param {number} place */
   const settle = (place) => {
     run(false);
     at = Math.max(0, Math.min(most, place));
     show();
-    model.send({ kind: "show", shown: at });
+    tell(at);
   };
   const advance = () => {
     at = at < most ? at + 1 : 0;
@@ -84,12 +88,8 @@ function render({ model, el }) {
     at = Number(scrub.value);
     show();
   }, { signal });
-  scrub.addEventListener("change", () => model.send({ kind: "show", shown: Number(scrub.value) }), { signal });
+  scrub.addEventListener("change", () => tell(Number(scrub.value)), { signal });
   menu.addEventListener("change", () => first_of(menu.value), { signal });
-  on_change(model, ["shown"], () => {
-    at = model.get("shown");
-    show();
-  }, signal);
   on_change(model, ["unit"], turn_to_unit, signal);
   on_change(model, ["sheets"], () => rows.show(layer.name), signal);
   signal.addEventListener("abort", () => clearTimeout(timer));

@@ -49,6 +49,10 @@ function render({ model, el }) {
     set_attributes(canvas, { "aria-label": text });
     draw();
   };
+  const tell = shown_place(model, (place) => {
+    at = place;
+    show();
+  }, signal);
   const advance = () => {
     at = at < most ? at + 1 : 0;
     show();
@@ -75,11 +79,7 @@ function render({ model, el }) {
     at = Number(scrub.value);
     show();
   }, { signal });
-  scrub.addEventListener("change", () => model.send({ kind: "show", shown: Number(scrub.value) }), { signal });
-  on_change(model, ["shown"], () => {
-    at = model.get("shown");
-    show();
-  }, signal);
+  scrub.addEventListener("change", () => tell(Number(scrub.value)), { signal });
   const watch = new ResizeObserver(draw);
   watch.observe(node);
   signal.addEventListener("abort", () => {

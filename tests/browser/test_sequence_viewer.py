@@ -30,6 +30,14 @@ def test_the_slider_walks_along_the_sequence(lab: Lab) -> None:
     expect(canvas).to_have_attribute("data-ready", "1")
     expect(root.get_by_role("status")).to_contain_text(f"1 of {most} segments hidden")
     assert len(lab.messages()["up"]) <= 2  # where it was let go, and nothing else
+    for _ in range(6):
+        lab.page.keyboard.press("ArrowRight")
+    lab.wait_idle()
+    expect(slider).to_have_value("7")  # no answer to an earlier key takes it back
+    assert lab.kernel("print(viewer.shown)") == "7"
+    slider.press("Home")
+    lab.page.keyboard.press("ArrowRight")
+    expect(canvas).to_have_attribute("data-ready", "1")
     lab.kernel("np.save('seen.npy', viewer.result.sequence[viewer.shown])")
     wanted = np.load(lab.server.root / "seen.npy")
     drawn = np.array(canvas.evaluate(PIXELS)).reshape(96, 96, 4)[..., :3]
