@@ -10,6 +10,7 @@ from convviz_widgets.core.errors import BadLabel, BadValue, ConvvizError, Unknow
 
 KINDS = {
     "BadValue": ValueError,
+    "Diverged": ValueError,
     "BadType": TypeError,
     "DownloadFailed": ConnectionError,
     "UnknownName": KeyError,

@@ -14,6 +14,7 @@ from torch import nn
 
 import convviz_widgets as cv
 from convviz_widgets.catalog import ROWS
+from convviz_widgets.jobs.worker import worker_of
 
 SIDE = 32
 
@@ -109,6 +110,7 @@ def pick(lens: Any, photos: Photos) -> None:
     picker = cv.LayerPicker(lens, [photos[index] for index in range(4)])
     picker.unit = "conv2:3"
     picker.close()
+    assert worker_of(lens).wait(60)  # what was called off may be in the midst of a forward pass
 
 
 def interruptible(steps: Generator[Any, None, Any], photos: Photos) -> Generator[Any, None, Any]:

@@ -497,9 +497,10 @@ def test_a_process_ends_whatever_runs(script):
 
 def test_an_interrupt_in_the_main_thread_leaves_the_worker_alone():
     script = """
-import _thread, threading, time
+import _thread, signal, threading, time
 from convviz_widgets.core.step import Step
 from convviz_widgets.jobs.worker import Worker
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs begin with interrupts ignored
 def steps():
     for index in range(1, 11):
         time.sleep(0.02)
