@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 
@@ -81,7 +82,9 @@ def rows(*, quick: bool = False) -> Iterator[Comparison]:
         "no maps kept": lambda: dissect(lens, data, layer, quantile=quantile, memory=0),
     }
     what = f"{name}, {layer}, {count} pictures, {len(data.concepts)} concepts"
-    apart = work["maps kept"]().active[layer].sum() / max(1, plainly(lens, data, layer, quantile)) - 1
+    report = work["maps kept"]()
+    alive = report.thresholds[layer] > np.finfo(np.float32).tiny  # by the other method the dead light up everywhere
+    apart = report.active[layer][alive].sum() / max(1, plainly(lens, data, layer, quantile)[alive].sum()) - 1
     goals = {"maps kept": ("x3.3", "x0.74, 1.35 times as long"), "no maps kept": ("none", "none; two passes")}
     for told, ours in work.items():
         faster, limit = goals[told]
@@ -90,12 +93,12 @@ def rows(*, quick: bool = False) -> Iterator[Comparison]:
             ours,
             lambda: plainly(lens, data, layer, quantile),
             runs=runs,
-            note=f"(goal: {faster}; pixels of units differ by {apart:.1%})",
+            note=f"(goal: {faster}; lit pixels differ by {apart:+.0%}: maps lie on receptive fields here, are stretched there)",
         )
         yield compare(f"{what}, {told} / bare forwards", ours, forwards, runs=runs, note=f"(goal: {limit})")
 
 
-def plainly(lens: Lens, data: Patches, layer: str, quantile: float) -> int:
+def plainly(lens: Lens, data: Patches, layer: str, quantile: float) -> npt.NDArray[np.int64]:
     """The counts as NetDissect-Lite makes them; the whole network runs, and gives float32 maps that are all stored."""
     stored = []
     handle = lens.module.get_submodule(layer).register_forward_hook(lambda _, __, output: stored.append(output.clone()))
@@ -120,4 +123,4 @@ def plainly(lens: Lens, data: Patches, layer: str, quantile: float) -> int:
                 for concept in np.flatnonzero(found)[1:] if found[:1].any() else np.flatnonzero(found):
                     shared[unit, column[int(concept)]] += found[concept]
                 active[unit, place] += lit.sum() if labels.any() else 0
-    return int(active.sum())
+    return active
