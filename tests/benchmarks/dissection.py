@@ -93,7 +93,7 @@ def rows(*, quick: bool = False) -> Iterator[Comparison]:
             ours,
             lambda: plainly(lens, data, layer, quantile),
             runs=runs,
-            note=f"(goal: {faster}; lit pixels {apart:+.0%}, as maps lie on receptive fields here, are stretched there)",
+            note=f"(goal: {faster}; lit pixels {apart:+.0%}: maps lie on receptive fields here, are stretched there)",
         )
         yield compare(f"{what}, {told} / bare forwards", ours, forwards, runs=runs, note=f"(goal: {limit})")
 
