@@ -224,6 +224,20 @@ function hand_over(name, type, bytes) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
+/** A button that copies code, and says for a moment whether that was allowed. @param {() => string} code @param {AbortSignal} signal */
+function copy_button(code, signal) {
+  const button = tool_button("Copy as code", "copy", async () => {
+    const done = await copy_text(code());
+    button.node.dataset.done = String(done);
+    button.show(done ? "Copied" : "Not copied", "copy");
+    setTimeout(() => {
+      button.show("Copy as code", "copy");
+      button.node.dataset.done = "false";
+    }, 1500);
+  }, signal);
+  return button;
+}
+
 /**
  * Tells Python the place of a slider, its trait `shown`, and hears of places that come from elsewhere. What comes back of
  * the slider's own is behind where it stands by then, and is left out.

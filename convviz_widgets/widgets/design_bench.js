@@ -35,15 +35,7 @@ function design_controls(model, gate, signal) {
   const sliders = element("div", { class: "cv-knobs" });
   const told = element("p", { class: "cv-numbers", role: "status", "aria-live": "polite" });
   const code = element("pre", { class: "cv-design-code", "aria-label": "Code that makes these filters again", ...KEYED });
-  const copy = tool_button("Copy as code", "copy", async () => {
-    const done = await copy_text(code.textContent ?? "");
-    copy.node.dataset.done = String(done);
-    copy.show(done ? "Copied" : "Not copied", "copy");
-    setTimeout(() => {
-      copy.show("Copy as code", "copy");
-      copy.node.dataset.done = "false";
-    }, 1500);
-  }, signal);
+  const copy = copy_button(() => code.textContent ?? "", signal);
   const node = element("section", { class: "cv-design-controls", "aria-label": "Family and knobs" },
     element("div", { class: "cv-tools" }, element("label", {}, "Family ", menu), copy.node), summary, sliders, told, code);
   /** @type {Map<string, Map<string, any>>} */

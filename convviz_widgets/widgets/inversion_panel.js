@@ -58,15 +58,7 @@ function run_part(model, signal) {
   const main = tool_button("Pause", "pause", () => model.send({ kind: model.get("run").state === "paused" ? "resume" : "pause" }), signal);
   const stop = tool_button("Stop", "stop", () => model.send({ kind: "stop" }), signal, { title: "End the descent and keep the pictures" });
   const again = tool_button("Restart", "again", () => model.send({ kind: "restart" }), signal, { title: "Tell every picture anew" });
-  const copy = tool_button("Copy as code", "copy", async () => {
-    const done = await copy_text(model.get("view").code ?? "");
-    copy.node.dataset.done = String(done);
-    copy.show(done ? "Copied" : "Not copied", "copy");
-    setTimeout(() => {
-      copy.show("Copy as code", "copy");
-      copy.node.dataset.done = "false";
-    }, 1500);
-  }, signal);
+  const copy = copy_button(() => model.get("view").code ?? "", signal);
   const save = tool_button("PNG", "save", () => model.send({ kind: "file" }), signal, { title: "Save the filmstrip as a picture, with what made it inside" });
   const counter = element("span", { class: "cv-counter cv-numbers" });
   const bar = element("progress", { max: 1, value: 0, "aria-label": "Steps done" });
