@@ -60,17 +60,18 @@ def _shifted(batch: torch.Tensor, shift: int, generator: torch.Generator) -> tor
     return batch[:, :, rows][:, :, :, columns]
 
 
+def normalized(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """Pictures (N, C, H, W) in [0, 1] as a network wants them: less the mean, by the standard deviation."""
+    shape = (-1, 1, 1)
+    return (images - images.new_tensor(mean).view(shape)) / images.new_tensor(std).view(shape)
+
+
 def as_seen(images: torch.Tensor, mean: Sequence[float] = (), std: Sequence[float] = ()) -> torch.Tensor:
     """Pictures as a network takes them: uint8 ones in [0, 1], less the mean, by the standard deviation."""
     if images.dtype != torch.uint8:
         return images
     seen = images.float() / 255
-    if not len(mean):
-        return seen
-    shape = (-1, 1, 1)
-    return (seen - torch.tensor(mean, device=seen.device).view(shape)) / torch.tensor(std, device=seen.device).view(
-        shape
-    )
+    return normalized(seen, mean, std) if len(mean) else seen
 
 
 @torch.no_grad()

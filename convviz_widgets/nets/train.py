@@ -21,10 +21,10 @@ from torch.nn import functional as F  # noqa: N812 -- the name it goes by everyw
 
 from convviz_widgets.data.mini_broden import MiniBroden
 from convviz_widgets.nets.builtin import ARCHITECTURES, FOLDER
+from convviz_widgets.nets.classifier import as_seen, classification
 from convviz_widgets.nets.loop import Recipe, train, write_atomically
 
 HELD_OUT_SEED = 1_000_003  # drawings of this seed are never trained on
-SHIFT = 8  # pixels, largest shift of the augmentation
 
 
 def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> dict[str, Any]:
     torch.manual_seed(options.seed)
     model = ARCHITECTURES[options.net](len(MiniBroden.class_names))
     recipe = Recipe(options.epochs, options.batch_size, options.learning_rate, options.weight_decay, options.seed)
-    objective = _classification(images, targets, mean, std)
+    objective = classification(images, targets, mean, std)
     progress = train(
         model,
         objective,
@@ -137,26 +137,6 @@ def _statistics(images: torch.Tensor) -> tuple[list[float], list[float]]:
     )  # type: ignore[return-value]
 
 
-def normalized(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """Pictures (N, 3, H, W) in [0, 1] as a network wants them: less the mean, by the standard deviation."""
-    return (images - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
-
-
-def _classification(images: torch.Tensor, targets: torch.Tensor, mean: list[float], std: list[float]) -> Any:
-    """Cross-entropy on batches that are shifted and flipped at random."""
-
-    def objective(model: nn.Module, indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        batch = images[indices]
-        flip = torch.rand(len(batch), generator=generator) < 0.5
-        batch = torch.where(flip.view(-1, 1, 1, 1), batch.flip(3), batch)
-        dy, dx = (int(each) for each in torch.randint(0, 2 * SHIFT + 1, (2,), generator=generator))
-        padded = F.pad(batch.float(), (SHIFT, SHIFT, SHIFT, SHIFT), mode="replicate")
-        shifted = padded[:, :, dy : dy + batch.shape[2], dx : dx + batch.shape[3]]
-        return F.cross_entropy(model(normalized(shifted / 255, mean, std)), targets[indices])
-
-    return objective
-
-
 @torch.no_grad()
 def accuracy(
     model: nn.Module, images: torch.Tensor, targets: torch.Tensor, mean: list[float], std: list[float]
@@ -164,7 +144,7 @@ def accuracy(
     """Share of pictures (N, 3, H, W) uint8 whose highest score is the target's."""
     model.eval()
     right = [
-        (model(normalized(part.float() / 255, mean, std)).argmax(1) == wanted).sum()
+        (model(as_seen(part, mean, std)).argmax(1) == wanted).sum()
         for part, wanted in zip(torch.split(images, 250), torch.split(targets, 250), strict=True)
     ]
     return round(float(torch.stack(right).sum()) / len(images), 4)

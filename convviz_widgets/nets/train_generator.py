@@ -19,10 +19,11 @@ from torch import nn
 
 from convviz_widgets.data.mini_broden import MiniBroden
 from convviz_widgets.nets import builtin
+from convviz_widgets.nets.classifier import normalized
 from convviz_widgets.nets.discriminator import Contest, Discriminator
 from convviz_widgets.nets.generator import Generator
 from convviz_widgets.nets.loop import Objective, Recipe, train
-from convviz_widgets.nets.train import HELD_OUT_SEED, drawings, halve, normalized, write
+from convviz_widgets.nets.train import HELD_OUT_SEED, drawings, halve, write
 
 CODE_LAYERS = {"mini": "relu6"}
 """Of each network that has a generator; the first dense layer, which Nguyen et al. 2016, section 3.2, found best."""

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from convviz_widgets.core.errors import BadValue
 from convviz_widgets.core.step import Steps
 from convviz_widgets.lens.images import each_image
 from convviz_widgets.lens.preprocess import Preprocess, ResizeCropNormalize
+from convviz_widgets.nets.classifier import classification
 from convviz_widgets.nets.designs import Design, DesignedNet
 from convviz_widgets.nets.loop import Recipe, train_steps, write_atomically
 
@@ -153,9 +154,8 @@ def run(plan: Plan, design: Design, width: int, count: int, seed: int, *, turnin
     recipe = Recipe(math.ceil(plan.steps / batches), plan.batch_size, plan.learning_rate, seed=seed)
     checkpoint = _file(plan, f"{name}.checkpoint.pt")
     _forget_others(checkpoint, about)
-    progress = yield from train_steps(
-        net, _objective(plan, pictures), count, recipe, checkpoint=checkpoint, about=about
-    )
+    objective = classification(pictures.images, pictures.labels, shift=plan.shift, flip=False)
+    progress = yield from train_steps(net, objective, count, recipe, checkpoint=checkpoint, about=about)
     outcome = _measured(plan, net, turning=turning, loss=progress.losses[-1])
     if kept is not None and checkpoint is not None:
         state = {key: torch.from_numpy(value) if key in _ARRAYS else value for key, value in vars(outcome).items()}
@@ -206,18 +206,6 @@ def _measured(plan: Plan, net: nn.Module, *, turning: bool, loss: float) -> Outc
     farthest = max(float((each - upright[:AT_ONCE]).norm(dim=1).max()) for each in quarters)
     weights = {name: value.detach().clone() for name, value in net.state_dict().items()}
     return Outcome(accuracy, right, drift, farthest / spread, loss, weights)
-
-
-def _objective(plan: Plan, pictures: Pictures) -> Callable[[nn.Module, torch.Tensor, torch.Generator], torch.Tensor]:
-    """Cross-entropy on batches that are shifted at random; nothing is turned or mirrored."""
-    prepared = functional.pad(pictures.images, [plan.shift] * 4, mode="replicate")
-
-    def objective(model: nn.Module, indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        down, across = (int(each) for each in torch.randint(0, 2 * plan.shift + 1, (2,), generator=generator))
-        batch = prepared[indices, :, down : down + plan.side, across : across + plan.side]
-        return functional.cross_entropy(model(batch), pictures.labels[indices])
-
-    return objective
 
 
 def _forget_others(checkpoint: Path | None, about: str) -> None:
