@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-color-profile=srgb"),
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # the browser's own calls fail at once
+]
 WAY_OUT = (
     "No Chromium was found, and the browser tests are never skipped. Install one ('apt-get install chromium' as root, "
     "or 'python -m playwright install --with-deps chromium'), or name it in the environment variable CHROMIUM."

@@ -9,13 +9,8 @@ from playwright.sync_api import Error as PlaywrightError
 
 from tests.browser.jupyter import JupyterServer
 from tests.browser.lab import Lab
-from tests.chromium import WAY_OUT, find
+from tests.chromium import ARGUMENTS, WAY_OUT, find
 
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--force-color-profile=srgb"),
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # the browser's own calls fail at once
-]
 FOREIGN = re.compile(r"^https?://(?!127\.0\.0\.1[:/])")
 
 
