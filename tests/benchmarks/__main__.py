@@ -11,6 +11,7 @@ SUITES = (
     "inversion",
     "dissection",
     "dissection_memory",
+    "one_core",
 )
 wanted = [name for name in SUITES if name in sys.argv[1:]] or SUITES
 for name in wanted:

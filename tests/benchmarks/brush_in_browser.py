@@ -1,8 +1,10 @@
 """How long a stroke of the occlusion brush takes in JupyterLab, from the message up to the bars drawn anew.
 
-Run as ``python -m tests.benchmarks.brush_in_browser [NETWORK ...]``; it prints figures and never fails on time.
+Run as ``python -m tests.benchmarks.brush_in_browser [one-core] [NETWORK ...]``; it prints figures and never fails on
+time. With ``one-core`` the server and its kernels share one core, as on Binder, and the browser has the others.
 """
 
+import contextlib
 import os
 import statistics
 import sys
@@ -12,10 +14,10 @@ from typing import Any
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.conftest import ARGUMENTS
+from tests.benchmarks.one_core import on_one_core
 from tests.browser.jupyter import JupyterServer
 from tests.browser.lab import Lab
-from tests.chromium import WAY_OUT, find
+from tests.chromium import ARGUMENTS, WAY_OUT, find
 
 NETWORKS = ("mini", "squeezenet1_0")
 OPEN = """
@@ -48,14 +50,15 @@ WATCH = """() => {
 }"""
 
 
-def main(names: tuple[str, ...]) -> None:
+def main(names: tuple[str, ...], *, one_core: bool = False) -> None:
     """Prints a line per network."""
     path = find()
     if path is None:
         raise SystemExit(WAY_OUT)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         server = JupyterServer(Path(folder))
-        server.start()
+        with on_one_core() if one_core else contextlib.nullcontext():
+            server.start()
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         try:
             for name in names:
@@ -113,4 +116,5 @@ def line(name: str, found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main(tuple(sys.argv[1:]) or NETWORKS)
+    asked = tuple(name for name in sys.argv[1:] if name != "one-core")
+    main(asked or NETWORKS, one_core="one-core" in sys.argv[1:])
