@@ -12,6 +12,7 @@ from convviz_widgets.core.errors import BadType, BadValue, unknown_name
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.jobs.worker import worker_of
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.methods.deconvnet.top_images import TopImages
 from convviz_widgets.methods.dissection.report import Dissection
 from convviz_widgets.render import grid
 from convviz_widgets.widgets import explore_state, picking
@@ -71,6 +72,7 @@ class Explorer(Widget):
     ) -> None:
         self._made: dict[str, Any] = {}  # first, as `close` asks for it also after an error below
         self._ties: dict[str, Link] = {}
+        self._best: dict[str, TopImages] = {}  # found once for the panels that show it
         self._elsewhere: set[str] = set()
         self._added: set[str] = set()
         self._kept = explore_state.settings_of(settings, [*_DEFAULTS, "report", "dataset"])
@@ -221,11 +223,11 @@ class Explorer(Widget):
         known = self.image and self.image not in self._added  # else the panel gets it by the tie
         image = {"image": self.image} if known else {}
         if name == "picker":
-            return LayerPicker(lens, images, unit=unit, **image)
+            return LayerPicker(lens, images, unit=unit, best=self._best, **image)
         if name == "brush":
             return OcclusionBrush(lens, images, unit=unit, **image, **kept)
         if name == "projections":
-            return ProjectionViewer(lens, images, unit=unit, **image, **kept)
+            return ProjectionViewer(lens, images, unit=unit, best=self._best, **image, **kept)
         if name == "am":
             return ActivationMaximizationPanel(lens, None if "objective" in kept else unit, images=images, **kept)
         report: Any = self.report

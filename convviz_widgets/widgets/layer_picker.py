@@ -40,6 +40,8 @@ class LayerPicker(Widget):
             ``ImageFolder``, a dataset; empty is allowed, as pictures can be dropped onto the widget.
         unit: address to begin with; default: the strongest channel of the first convolution.
         image: name of the picture to begin with; default: the first.
+        best: what `top_images` found among these pictures, by layer; a layer that is not in it is searched when it is
+            shown, and put in. Widgets that are given one dictionary search once for all.
 
     Raises:
         UnknownName, BadValue: a unit or image that does not exist.
@@ -77,12 +79,19 @@ class LayerPicker(Widget):
     """{"label", "fraction"} of the search for patches; empty when none is under way."""
 
     def __init__(
-        self, lens: Lens, images: Any, *, unit: str | Unit | None = None, image: str | None = None, **traits: Any
+        self,
+        lens: Lens,
+        images: Any,
+        *,
+        unit: str | Unit | None = None,
+        image: str | None = None,
+        best: dict[str, TopImages] | None = None,
+        **traits: Any,
     ) -> None:
         self.lens = lens
         self.album = Album(images)
         self._pictures = picking.Pictures(lens)
-        self._best: dict[str, TopImages] = {}
+        self._best = {} if best is None else best
         self._looking: Job[dict[str, Any]] | None = None
         self._worker = worker_of(lens)
         super().__init__(**traits)
@@ -209,8 +218,12 @@ class LayerPicker(Widget):
     def _search(self, layer: str) -> None:
         """Looks for the patches of a layer's units while nothing else is to be done."""
 
+        def search() -> Steps[TopImages]:
+            if layer not in self._best:
+                self._best[layer] = yield from top_images.steps(self.lens, self.album.images, layer)
+            return self._best[layer]
+
         def found(best: TopImages) -> None:
-            self._best[layer] = best
             shown = Unit.parse(self.neuron["unit"])
             if shown.layer == layer:
                 top = picking.patches_of(best, shown.channel, self.album, self._pictures)
@@ -221,7 +234,7 @@ class LayerPicker(Widget):
             self.fail(error)
 
         self._worker.submit(
-            lambda: top_images.steps(self.lens, self.album.images, layer),
+            search,
             key=(id(self), "top"),
             priority=-1,
             on_step=lambda step: self.write(progress=_told(layer, step)),

@@ -22,11 +22,14 @@ class TopPatches:
         lens: the network.
         album: the pictures.
         pictures: the pictures as the network sees them.
+        best: what was found before, by layer; what is found is put in.
     """
 
-    def __init__(self, lens: Lens, album: Album, pictures: picking.Pictures) -> None:
+    def __init__(
+        self, lens: Lens, album: Album, pictures: picking.Pictures, best: dict[str, TopImages] | None = None
+    ) -> None:
         self.lens, self.album, self._pictures = lens, album, pictures
-        self.best: dict[str, TopImages] = {}
+        self.best = {} if best is None else best
         self._kept: dict[tuple[str, str], list[dict[str, Any]]] = {}
 
     def told(self, unit: Unit, rule: BackwardRule) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from convviz_widgets.core.unit import Unit
 from convviz_widgets.jobs.job import Job
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule, Projection, deconvnet
+from convviz_widgets.methods.deconvnet.top_images import TopImages
 from convviz_widgets.render import grid, overlay
 from convviz_widgets.widgets import picking
 from convviz_widgets.widgets.base import joined
@@ -44,6 +45,7 @@ class ProjectionViewer(Viewer):
         unit: address to begin with, "layer:channel" or "layer:channel@row,column"; default: the strongest channel of
             the last maps after an activation.
         image: name of the picture to begin with; default: the first.
+        best: what `top_images` found among these pictures, by layer; filled, and shared, as that of `LayerPicker`.
 
     Raises:
         UnknownName, BadValue: a unit or image that does not exist.
@@ -75,11 +77,19 @@ class ProjectionViewer(Viewer):
 
     background = ("search", "top")
 
-    def __init__(self, lens: Lens, images: Any, *, unit: str | Unit | None = None, **traits: Any) -> None:
+    def __init__(
+        self,
+        lens: Lens,
+        images: Any,
+        *,
+        unit: str | Unit | None = None,
+        best: dict[str, TopImages] | None = None,
+        **traits: Any,
+    ) -> None:
         super().__init__(lens, images, **traits)
         self.projections: dict[str, Projection] = {}
         """The projections shown, by rule."""
-        self._top = TopPatches(lens, self.album, self._pictures)
+        self._top = TopPatches(lens, self.album, self._pictures, best)
         self._searching: tuple[str, Job[None]] | None = None
         self._choice = Choice(self.image, _first_layer(lens))
         self._keep: str = self.keep

@@ -13,7 +13,7 @@ import pytest
 
 import convviz_widgets as cv
 from convviz_widgets.core.errors import BadType, BadValue, UnknownName
-from convviz_widgets.widgets import explore_state
+from convviz_widgets.widgets import explore_state, layer_picker, projection_top
 from convviz_widgets.widgets.explore import PANELS, Explorer, explore
 from tests.known_networks import make
 from tests.widgets.wire import Wire
@@ -93,6 +93,27 @@ def test_unit_and_picture_are_one_for_all(dashboard: Any) -> None:
     assert {explorer.brush.view["image"], explorer.projections.view["image"]} == {"image 2"}
     explorer.panels = [*explorer.panels, "am"]
     assert (explorer.am.unit, explorer.am.objective) == ("conv1:0", "conv1:0")
+
+
+def test_the_pictures_are_searched_once_for_picker_and_projections(
+    dashboard: Any, lens: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+
+    def steps(lens: Any, images: Any, layer: str) -> Any:
+        searched.append(layer)
+        return cv.top_images.steps(lens, images, layer)
+
+    for module in (layer_picker, projection_top):
+        monkeypatch.setattr(module, "top_images", SimpleNamespace(steps=steps))
+    explorer = dashboard("picker", "projections", unit="conv2:3")
+    assert explorer.wait(60)
+    assert searched == ["conv2"]
+    shown = [
+        [patch["image"] for patch in top]
+        for top in (explorer.picker.neuron["top"], explorer.projections.top["patches"])
+    ]
+    assert shown[0] == shown[1] != []
 
 
 def test_what_the_picker_chooses_on_its_own_is_the_choice_of_all(dashboard: Any) -> None:
