@@ -6,19 +6,23 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import expect
 
 from tests.browser.jupyter import JupyterServer
 from tests.browser.lab import Lab
 from tests.chromium import ARGUMENTS, WAY_OUT, find
 
+PATIENCE = 30_000  # milliseconds: a machine that does other work too may take long to answer a gesture
 FOREIGN = re.compile(r"^https?://(?!127\.0\.0\.1[:/])")
+
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "/browser/" in str(item.path):
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.flaky(reruns=1))  # a page that cannot keep up, once; the report counts it
+            item.add_marker(pytest.mark.flaky(reruns=2))  # a page that cannot keep up; the report counts it
 
 
 @pytest.fixture(scope="session")
