@@ -2,14 +2,16 @@
 
 import inspect
 import os
+import re
 import typing
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from convviz_widgets.catalog import ROWS, Row
-from convviz_widgets.core.errors import BrokenInstall
+from convviz_widgets.core.errors import BadValue, BrokenInstall
 from convviz_widgets.core.knob import knobs
 from convviz_widgets.handbook.troubles import kinds, troubles
 from convviz_widgets.render.html import Markup, escape, faint, join, page, table
@@ -24,24 +26,29 @@ HEADINGS = {
 }
 
 
-def write(folder: str | os.PathLike[str]) -> list[Path]:
+def write(folder: str | os.PathLike[str], repository: str = "") -> list[Path]:
     """Writes the whole handbook; gives the files.
 
     Args:
         folder: made if it is not there; files of the same names are replaced.
+        repository: "owner/name" on GitHub, where Binder finds the notebooks; without it no page links to Binder.
 
     Raises:
+        BadValue: the repository is not written so.
         BrokenInstall: pdoc, which reads the docstrings, is not installed.
     """
+    if repository and not re.fullmatch(r"[\w.-]+/[\w.-]+", repository):
+        raise BadValue(f"{repository!r} is no repository. It is written owner/name, as in its address on GitHub.")
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
-    pages = {"index": _index(), "troubleshooting": _troubleshooting()} | {row.name: _page(row) for row in ROWS}
+    pages = {"index": _index(repository), "troubleshooting": _troubleshooting()}
+    pages |= {row.name: _page(row, repository) for row in ROWS}
     for name, markup in pages.items():
         (out / f"{name}.html").write_text(markup, encoding="utf-8")
     return [out / f"{name}.html" for name in pages]
 
 
-def _index() -> Markup:
+def _index(repository: str) -> Markup:
     parts: list[object] = [Markup("<h1>convviz_widgets</h1>")]
     order = list(HEADINGS)
     for kind, rows in groupby(sorted(ROWS, key=lambda row: order.index(row.kind)), key=lambda row: row.kind):
@@ -49,11 +56,15 @@ def _index() -> Markup:
         parts.append(
             table(["name", "what it gives", "source"], [(_link(row), row.summary, row.source) for row in rows])
         )
+    if repository:
+        notebooks = sorted({row.notebook for row in ROWS if row.notebook})
+        parts.append(Markup("<h2>Notebooks</h2>"))
+        parts.append(table(["notebook", ""], [(name, _launch(name, repository)) for name in notebooks]))
     parts.append(Markup('<p><a href="troubleshooting.html">Troubleshooting</a>: every error, in its own words</p>'))
     return page("convviz_widgets", *parts)
 
 
-def _page(row: Row) -> Markup:
+def _page(row: Row, repository: str) -> Markup:
     value = getattr(import_module(row.module), row.attribute)
     parts: list[object] = [Markup('<p><a href="index.html">convviz_widgets</a></p>'), _title(row)]
     parts.append(Markup(f"<pre style='white-space:pre-wrap'>{escape(_signature(row.name, value))}</pre>"))
@@ -67,6 +78,8 @@ def _page(row: Row) -> Markup:
         parts += [Markup(f"<h2>What it gives: {escape(result.__name__)}</h2>"), _text(inspect.getdoc(result) or "")]
     if row.notebook:
         parts.append(faint(f"Shown in notebooks/{row.notebook}"))
+        if repository:
+            parts.append(_launch(row.notebook, repository))
     return page(f"{row.name} · convviz_widgets", *parts)
 
 
@@ -91,6 +104,12 @@ def _title(row: Row) -> Markup:
 
 def _link(row: Row) -> Markup:
     return Markup(f'<a href="{escape(row.name)}.html"><code>{escape(row.name)}</code></a>')
+
+
+def _launch(notebook: str, repository: str) -> Markup:
+    """The link that opens a notebook on Binder."""
+    path = quote(f"notebooks/{notebook}", safe="")
+    return Markup(f'<a href="https://mybinder.org/v2/gh/{repository}/HEAD?labpath={path}">Launch on Binder</a>')
 
 
 def _signature(name: str, value: Any) -> str:

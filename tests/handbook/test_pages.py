@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from convviz_widgets.catalog import ROWS
+from convviz_widgets.core.errors import BadValue
 from convviz_widgets.handbook.__main__ import main
 from convviz_widgets.handbook.pages import write
 
@@ -52,4 +53,19 @@ def test_what_an_error_says_is_never_markup(folder: Path) -> None:
 def test_the_command_says_where_to_begin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "docs")]) == 0
     assert str(tmp_path / "docs" / "index.html") in capsys.readouterr().out
-    assert main([]) == 2
+    with pytest.raises(SystemExit):
+        main([])
+
+
+def test_with_a_repository_every_notebook_has_a_launch_link(tmp_path: Path) -> None:
+    write(tmp_path, "owner/name")
+    index = (tmp_path / "index.html").read_text(encoding="utf-8")
+    for path in (Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"):
+        link = f'href="https://mybinder.org/v2/gh/owner/name/HEAD?labpath=notebooks%2F{path.name}"'
+        assert link in index, path.name
+    assert "labpath=notebooks%2F04_occlusion.ipynb" in (tmp_path / "occlusion.html").read_text(encoding="utf-8")
+
+
+def test_a_repository_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadValue, match="owner/name"):
+        write(tmp_path, "https://example.org/owner")
