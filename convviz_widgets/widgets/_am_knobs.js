@@ -3,7 +3,7 @@
 /** @param {Model} model @param {{wish: (wish: any) => void, busy: () => boolean}} gate @param {AbortSignal} signal */
 function knobs_part(model, gate, signal) {
   const { recipes = [], knobs = [] } = model.get("network");
-  const recipe = element("select", { "aria-label": "Recipe", ...KEYED },
+  const recipe = element("select", { "aria-label": word("Recipe"), ...KEYED },
     ...recipes.map((/** @type {any} */ each) => element("option", { value: each.name }, each.name)));
   const summary = element("p", { class: "cv-summary" });
   const used = element("div", { class: "cv-knobs" });
@@ -11,14 +11,14 @@ function knobs_part(model, gate, signal) {
   const unused = element("div", { class: "cv-knobs" });
   const more = element("details", {}, folded, unused);
   const scratch = element("input", { type: "checkbox", ...KEYED });
-  const seed = element("input", { type: "number", min: 0, step: 1, class: "cv-numbers", "aria-label": "Seed", ...KEYED });
-  const dice = tool_button("Another seed", "dice", () => gate.wish({ seed: Math.floor(Math.random() * 10_000) }), signal, { bare: true, title: "Another seed" });
-  const node = element("section", { class: "cv-recipe", "aria-label": "Recipe and knobs" },
-    element("div", { class: "cv-head" }, element("label", {}, element("span", { class: "cv-strong" }, "Recipe "), recipe)),
+  const seed = element("input", { type: "number", min: 0, step: 1, class: "cv-numbers", "aria-label": word("Seed"), ...KEYED });
+  const dice = tool_button(word("Another seed"), "dice", () => gate.wish({ seed: Math.floor(Math.random() * 10_000) }), signal, { bare: true, title: word("Another seed") });
+  const node = element("section", { class: "cv-recipe", "aria-label": word("Recipe and knobs") },
+    element("div", { class: "cv-head" }, element("label", {}, element("span", { class: "cv-strong" }, `${word("Recipe")} `), recipe)),
     summary, used, more,
     element("div", { class: "cv-start" },
-      element("label", { title: "A turned knob begins anew instead of going on from the present picture" }, scratch, " from scratch"),
-      element("span", { class: "cv-seed" }, element("label", {}, "seed ", seed), dice.node)));
+      element("label", { title: word("A turned knob begins anew instead of going on from the present picture") }, scratch, ` ${word("from scratch")}`),
+      element("span", { class: "cv-seed" }, element("label", {}, `${word("seed")} `, seed), dice.node)));
 
   const rows = new Map(knobs.map((/** @type {any} */ knob) => [knob.name, slider_row(knob, (value) => gate.wish({ knobs: { [knob.name]: value } }), signal)]));
   let laid = "";
@@ -30,14 +30,14 @@ function knobs_part(model, gate, signal) {
     used.replaceChildren(...knobs.filter(takes).map((/** @type {any} */ knob) => rows.get(knob.name).node));
     const rest = knobs.filter((/** @type {any} */ knob) => !takes(knob));
     unused.replaceChildren(...rest.map((/** @type {any} */ knob) => rows.get(knob.name).node));
-    folded.textContent = `${rest.length} more ${rest.length === 1 ? "knob" : "knobs"} that this recipe leaves alone`;
+    folded.textContent = word("{count} more knobs that this recipe leaves alone", { count: rest.length });
     more.hidden = rest.length === 0;
   };
   const show = () => {
     const chosen = recipes.find((/** @type {any} */ each) => each.name === model.get("recipe"));
     if (!chosen) return;
     recipe.value = chosen.name;
-    summary.replaceChildren(chosen.summary, element("span", { class: "cv-faint" }, ` ${chosen.source}`));
+    summary.replaceChildren(heard(chosen.summary), element("span", { class: "cv-faint" }, ` ${chosen.source}`));
     lay(chosen);
     if (gate.busy()) return; // the person is ahead of the answers
     const turned = model.get("knobs");

@@ -1,24 +1,24 @@
 // The pictures as they grow, how far the run is, the trace of the objective, and the best photo to compare with.
 
-const STATES = { idle: "ready", running: "running", paused: "paused", done: "done", stopped: "stopped", error: "failed" };
+const state_words = () => ({ idle: word("ready"), running: word("running"), paused: word("paused"), done: word("done"), stopped: word("stopped"), error: word("failed") });
 
 /** @param {Model} model @param {(message: any) => void} say @param {AbortSignal} signal */
 function picture_part(model, say, signal) {
   const pictures = element("div", { class: "cv-pictures" });
-  const nothing = element("p", { class: "cv-nothing cv-faint" }, "Nothing yet. Choose a unit, or press Run.");
-  const state_of = () => /** @type {keyof typeof STATES} */ (model.get("run").state ?? "idle");
-  const main = tool_button("Run", "play", () => say({ kind: { running: "pause", paused: "resume", done: "resume", stopped: "resume" }[state_of()] ?? "restart" }), signal);
+  const nothing = element("p", { class: "cv-nothing cv-faint" }, word("Nothing yet. Choose a unit, or press Run."));
+  const state_of = () => /** @type {keyof ReturnType<typeof state_words>} */ (model.get("run").state ?? "idle");
+  const main = tool_button(word("Run"), "play", () => say({ kind: { running: "pause", paused: "resume", done: "resume", stopped: "resume" }[state_of()] ?? "restart" }), signal);
   main.node.classList.add("cv-main");
-  const stop = tool_button("Stop", "stop", () => say({ kind: "stop" }), signal, { title: "End the run and keep the picture" });
-  const again = tool_button("Restart", "again", () => say({ kind: "restart" }), signal, { bare: true, title: "Begin from scratch" });
+  const stop = tool_button(word("Stop"), "stop", () => say({ kind: "stop" }), signal, { title: word("End the run and keep the picture") });
+  const again = tool_button(word("Restart"), "again", () => say({ kind: "restart" }), signal, { bare: true, title: word("Begin from scratch") });
   const counter = element("span", { class: "cv-counter cv-numbers" });
-  const bar = element("progress", { max: 1, value: 0, "aria-label": "Steps done" });
-  const trace = growing_line("Objective");
+  const bar = element("progress", { max: 1, value: 0, "aria-label": word("Steps done") });
+  const trace = growing_line(word("Objective"));
   const value = element("p", { class: "cv-value cv-numbers cv-faint" });
   const note = element("p", { class: "cv-note", role: "note" });
   const told = element("p", { class: "cv-hidden-text", role: "status", "aria-live": "polite" });
-  const node = element("section", { class: "cv-made", "aria-label": "Synthesised pictures" }, nothing, pictures,
-    element("div", { class: "cv-run", role: "toolbar", "aria-label": "Run" }, main.node, stop.node, again.node, counter), bar, trace.node, value, note, told);
+  const node = element("section", { class: "cv-made", "aria-label": word("Synthesised pictures") }, nothing, pictures,
+    element("div", { class: "cv-run", role: "toolbar", "aria-label": word("Run") }, main.node, stop.node, again.node, counter), bar, trace.node, value, note, told);
 
   /** @type {ReturnType<typeof tile>[]} */
   let tiles = [];
@@ -31,7 +31,7 @@ function picture_part(model, say, signal) {
     const photo = element("div", { class: "cv-photo" }, patch);
     const ratio = element("span", { class: "cv-ratio cv-faint cv-numbers" });
     const meters = element("div", { class: "cv-meters" },
-      element("span", { class: "cv-what" }, "picture"), own, reached, element("span", { class: "cv-what" }, element("span", { class: "cv-wordy" }, "best "), "photo"), theirs, against);
+      element("span", { class: "cv-what" }, word("picture")), own, reached, element("span", { class: "cv-what" }, element("span", { class: "cv-wordy" }, `${word("best")} `), word("photo")), theirs, against);
     const made = element("figure", { class: "cv-tile" }, canvas,
       element("figcaption", {}, element("div", { class: "cv-titles" }, name, ratio), element("div", { class: "cv-compare" }, photo, meters)));
     return { node: made, canvas, name, reached, photo, patch, against, own, theirs, ratio, last: undefined, objective: "" };
@@ -57,7 +57,7 @@ function picture_part(model, say, signal) {
       const { canvas } = tiles[place];
       [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
       /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).drawImage(bitmap, 0, 0);
-      set_attributes(canvas, { "aria-label": `Synthesised picture for ${view.objectives[place]}` });
+      set_attributes(canvas, { "aria-label": word("Synthesised picture for {objective}", { objective: view.objectives[place] }) });
       bitmap.close();
     });
     pictures.dataset.steps = String(view.steps);
@@ -75,7 +75,7 @@ function picture_part(model, say, signal) {
       if (photo.jpeg) {
         const key = `${photo.image}@${photo.position}`;
         if (!urls.has(key)) urls.set(key, [photo.jpeg, object_url(photo.jpeg, "image/jpeg", signal)]);
-        set_attributes(each.patch, { src: urls.get(key)?.[1], alt: `Best photo: patch of ${photo.image}`, title: `${photo.image}, the best of ${photo.of} for this unit` });
+        set_attributes(each.patch, { src: urls.get(key)?.[1], alt: word("Best photo: patch of {image}", { image: photo.image }), title: word("{image}, the best of {count} for this unit", { image: photo.image, count: photo.of }) });
       }
     });
     compare();
@@ -102,8 +102,8 @@ function picture_part(model, say, signal) {
       each.node.dataset.answers = String(each.last !== undefined);
       each.node.dataset.photo = String(known);
       const times = known && photo.activation > 0 && each.last !== undefined ? each.last / photo.activation : null;
-      const [brief, wordy, after = ""] = times !== null ? [`${short_number(Number(times.toPrecision(2)))} ×`, ` the best of ${photo.of} photos`]
-        : photo.waiting ? ["searching", ` ${photo.of} photos`, "…"] : photo.error ? ["not searched", ": an error among the photos"] : ["", ""];
+      const [brief, wordy, after = ""] = times !== null ? [`${short_number(Number(times.toPrecision(2)))} ×`, ` ${word("the best of {count} photos", { count: photo.of })}`]
+        : photo.waiting ? [word("searching"), ` ${word("{count} photos", { count: photo.of })}`, "…"] : photo.error ? [word("not searched"), word(": an error among the photos")] : ["", ""];
       each.ratio.replaceChildren(brief, element("span", { class: "cv-wordy" }, wordy), after);
       set_attributes(each.ratio, { title: photo.error ?? null });
     });
@@ -113,16 +113,16 @@ function picture_part(model, say, signal) {
     const state = state_of();
     node.dataset.state = state;
     const active = state === "running" || state === "paused";
-    main.show(...(/** @type {[string, string]} */ ({ running: ["Pause", "pause"], paused: ["Resume", "play"], stopped: ["Continue", "play"], done: ["Continue", "play"] }[state] ?? ["Run", "play"])));
+    main.show(...(/** @type {[string, string]} */ ({ running: [word("Pause"), "pause"], paused: [word("Resume"), "play"], stopped: [word("Continue"), "play"], done: [word("Continue"), "play"] }[state] ?? [word("Run"), "play"])));
     stop.node.disabled = !active;
     again.node.disabled = !view.images;
     const current = view.number === model.get("run").number;
     const total = view.total;
-    const left = view.left === null || view.left === undefined || view.step < 5 || state !== "running" ? "" : ` · ${seconds(view.left)} left`;
-    counter.textContent = !current ? (active ? "starting…" : "") : total ? `step ${view.step}/${total}${state === "paused" ? " · paused" : left}` : `${STATES[state]} · ${view.steps} steps`;
+    const left = view.left === null || view.left === undefined || view.step < 5 || state !== "running" ? "" : ` · ${word("{time} left", { time: seconds(view.left) })}`;
+    counter.textContent = !current ? (active ? word("starting…") : "") : total ? `${word("step {step}/{total}", { step: view.step, total })}${state === "paused" ? ` · ${word("paused")}` : left}` : `${state_words()[state]} · ${word("{count} steps", { count: view.steps })}`;
     bar.value = current && total ? view.step / total : 0;
     bar.style.visibility = active ? "visible" : "hidden";
-    const words = `${STATES[state]}${state === "done" || state === "stopped" ? `: ${model.get("objective")} after ${view.steps ?? 0} steps` : ""}`;
+    const words = `${state_words()[state]}${state === "done" || state === "stopped" ? word(": {objective} after {count} steps", { objective: model.get("objective"), count: view.steps ?? 0 }) : ""}`;
     if (told.textContent !== words) told.textContent = words;
   };
   const chart = () => {
@@ -130,8 +130,8 @@ function picture_part(model, say, signal) {
     if (!view.trace) return;
     const share = view.total ? view.steps / (view.steps + view.total - view.step) : 1;
     trace.draw(as_floats(view.trace), view.joints, share);
-    value.textContent = view.value === null ? "" : `objective ${short_number(view.value)}`;
-    note.textContent = view.note;
+    value.textContent = view.value === null ? "" : word("objective {value}", { value: short_number(view.value) });
+    note.textContent = heard(view.note);
     note.hidden = !view.note;
   };
   on_change(model, ["view"], draw, signal);
@@ -151,11 +151,11 @@ function in_words(objective, layers) {
   const [layer, channel] = score ? [score[3], score[2]] : unit ? [unit[1], unit[2]] : ["", ""];
   const name = layers.find((each) => each.name === layer)?.names[Number(channel)];
   if (!name) return objective;
-  return score ? `${score[1].toLowerCase()} of ${name}` : `${objective} · ${name}`;
+  return score ? (score[1] === "Score" ? word("score of {name}", { name }) : word("probability of {name}", { name })) : `${objective} · ${name}`;
 }
 
 /** @param {number} value */
 function seconds(value) {
-  if (value < 1) return "< 1 s";
-  return value < 90 ? `${Math.round(value)} s` : `${Math.round(value / 60)} min`;
+  if (value < 1) return word("< {count} s", { count: 1 });
+  return value < 90 ? word("{count} s", { count: Math.round(value) }) : word("{count} min", { count: Math.round(value / 60) });
 }

@@ -18,17 +18,17 @@ function bitmap_of(model, trait, loaded, signal) {
   return held;
 }
 
-const HELP = "Arrows move the brush, with Shift by its size; Space paints; [ and ] resize; E erases; Ctrl+Z undoes.";
-const HINT = "Paint with mouse, pen or finger. Keys: arrows, Space, [ ], E, Ctrl+Z.";
+const brush_help = () => word("Arrows move the brush, with Shift by its size; Space paints; [ and ] resize; E erases; Ctrl+Z undoes.");
+const brush_hint = () => word("Paint with mouse, pen or finger. Keys: arrows, Space, [ ], E, Ctrl+Z.");
 
 /**
  * @param {Model} model @param {{size: [number, number], mask: Uint8Array}} held
  * @param {{tools: () => any, slide: () => any, paint: () => void, done: (label: string) => void, undo: () => void, redo: () => void}} act @param {AbortSignal} signal
  */
 function paint_part(model, held, act, signal) {
-  const canvas = element("canvas", { role: "application", "aria-label": "Photo to paint on", "aria-roledescription": "painting", tabindex: 0, "data-lm-suppress-shortcuts": "true" });
-  const help = element("p", { class: "cv-faint cv-hidden-text", id: fresh_id("help") }, HELP);
-  const hint = element("p", { class: "cv-faint" }, HINT);
+  const canvas = element("canvas", { role: "application", "aria-label": word("Photo to paint on"), "aria-roledescription": word("painting"), tabindex: 0, "data-lm-suppress-shortcuts": "true" });
+  const help = element("p", { class: "cv-faint cv-hidden-text", id: fresh_id("help") }, brush_help());
+  const hint = element("p", { class: "cv-faint" }, brush_hint());
   set_attributes(canvas, { "aria-describedby": help.id });
   const node = element("figure", { class: "cv-panel cv-paint" }, canvas, help, hint);
   let at = [NaN, NaN]; // the brush, in pixels of the photo
@@ -223,8 +223,8 @@ function paint_part(model, held, act, signal) {
     draw();
   }, { signal });
   const explain = () => {
-    help.textContent = sliding() ? "Arrows move the square; Space plays and pauses." : HELP;
-    hint.textContent = sliding() ? "Point at a place: the square goes there. Keys: arrows, Space." : HINT;
+    help.textContent = sliding() ? word("Arrows move the square; Space plays and pauses.") : brush_help();
+    hint.textContent = sliding() ? word("Point at a place: the square goes there. Keys: arrows, Space.") : brush_hint();
     draw();
   };
   on_change(model, ["keep", "sliding"], explain, signal);

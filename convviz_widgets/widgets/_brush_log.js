@@ -2,8 +2,8 @@
 
 /** @param {Model} model @param {(number: number) => void} go @param {AbortSignal} signal */
 function log_part(model, go, signal) {
-  const list = element("ol", { class: "cv-strokes", reversed: true, "aria-label": "Strokes, the newest first" });
-  const node = element("section", { class: "cv-panel", "aria-label": "Strokes" }, element("div", { class: "cv-line-head" }, element("h3", {}, "Strokes"), element("span", { class: "cv-faint" }, "click: back to it")), list);
+  const list = element("ol", { class: "cv-strokes", reversed: true, "aria-label": word("Strokes, the newest first") });
+  const node = element("section", { class: "cv-panel", "aria-label": word("Strokes") }, element("div", { class: "cv-line-head" }, element("h3", {}, word("Strokes")), element("span", { class: "cv-faint" }, word("click: back to it"))), list);
   const show = once_per_frame(() => {
     const strokes = model.get("strokes");
     const now = strokes.findIndex((/** @type {any} */ each) => each.number === model.get("stroke"));
@@ -12,7 +12,7 @@ function log_part(model, go, signal) {
       const before = strokes[place - 1]?.effect;
       const step = effect.name && before?.name === effect.name ? change_text(effect.value - before.value) : "";
       const button = element("button", { type: "button", class: "cv-quiet", "aria-current": place === now ? "step" : false, ...KEYED },
-        element("span", { class: "cv-class-name" }, stroke), element("span", { class: "cv-numbers" }, effect.name ? `${effect.name} ${percent_text(effect.value)}` : ""),
+        element("span", { class: "cv-class-name" }, heard(stroke)), element("span", { class: "cv-numbers" }, effect.name ? `${effect.name} ${percent_text(effect.value)}` : ""),
         element("span", { class: "cv-numbers cv-change", "data-way": step.startsWith("−") ? "down" : step.startsWith("+") ? "up" : "" }, step));
       button.dataset.number = String(number);
       button.addEventListener("click", () => go(number), { signal });

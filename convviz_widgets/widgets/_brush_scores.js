@@ -5,11 +5,11 @@ const change_text = (/** @type {number} */ value) => (Math.abs(value) < 5e-4 ? "
 
 /** @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal */
 function scores_part(model, look, signal) {
-  const list = element("ol", { class: "cv-now", "aria-label": "Most probable classes" });
-  const auto = element("button", { type: "button", class: "cv-quiet", title: "Follow the most probable class of the clean photo" }, "follow the first");
+  const list = element("ol", { class: "cv-now", "aria-label": word("Most probable classes") });
+  const auto = element("button", { type: "button", class: "cv-quiet", title: word("Follow the most probable class of the clean photo") }, word("follow the first"));
   auto.addEventListener("click", () => look({ target: null }), { signal });
-  const node = element("section", { class: "cv-panel", "aria-label": "Classes" },
-    element("div", { class: "cv-line-head" }, element("h3", {}, "Classes"), element("span", { class: "cv-faint" }, "now · change in points"), auto), list);
+  const node = element("section", { class: "cv-panel", "aria-label": word("Classes") },
+    element("div", { class: "cv-line-head" }, element("h3", {}, word("Classes")), element("span", { class: "cv-faint" }, word("now · change in points")), auto), list);
   /** @type {any[]} */
   let rows = [];
   const row = () => {
@@ -36,7 +36,7 @@ function scores_part(model, look, signal) {
       held.now.textContent = percent_text(each.now);
       held.change.textContent = change_text(each.now - each.clean);
       held.change.dataset.way = each.now - each.clean < -5e-4 ? "down" : each.now - each.clean > 5e-4 ? "up" : "";
-      set_attributes(held.button, { "aria-pressed": String(each.index === target), title: `${each.name}: ${percent_text(each.clean)} on the clean photo. Click: follow this class` });
+      set_attributes(held.button, { "aria-pressed": String(each.index === target), title: word("{name}: {clean} on the clean photo. Click: follow this class", { name: each.name, clean: percent_text(each.clean) }) });
     });
     auto.style.visibility = model.get("target") === null ? "hidden" : "visible";
     node.hidden = model.get("view").image !== undefined && !classes.length;
@@ -48,8 +48,8 @@ function scores_part(model, look, signal) {
 
 /** @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal */
 function unit_part(model, look, signal) {
-  const title = element("h3", {}, "Unit");
-  const entry = element("input", { type: "search", "aria-label": "Address of the unit", placeholder: "layer:channel", title: "Address of the unit, as conv3:5; empty: the strongest of the last layer of maps", ...KEYED });
+  const title = element("h3", {}, word("Unit"));
+  const entry = element("input", { type: "search", "aria-label": word("Address of the unit"), placeholder: word("layer:channel"), title: word("Address of the unit, as conv3:5; empty: the strongest of the last layer of maps"), ...KEYED });
   const names = fresh_id("layers");
   const known = element("datalist", { id: names }, ...model.get("network").layers.map((/** @type {any} */ layer) => element("option", { value: `${layer.name}:0` })));
   set_attributes(entry, { list: names });
@@ -57,9 +57,9 @@ function unit_part(model, look, signal) {
   let asked = model.get("unit");
   entry.addEventListener("change", typed, { signal });
   entry.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => event.key === "Enter" && typed(), { signal });
-  const tiles = ["before", "after"].map((name) => ({ name, canvas: element("canvas", { role: "img" }), text: element("span", { class: "cv-faint cv-numbers" }) }));
+  const tiles = [["before", word("before")], ["after", word("after")]].map(([name, when]) => ({ name, when, canvas: element("canvas", { role: "img" }), text: element("span", { class: "cv-faint cv-numbers" }) }));
   const pair = element("div", { class: "cv-before-after" }, ...tiles.map((tile) => element("figure", { class: "cv-panel" }, tile.canvas, element("figcaption", {}, tile.text))));
-  const node = element("section", { class: "cv-panel", "aria-label": "Unit" }, element("div", { class: "cv-line-head" }, title, entry, known), pair);
+  const node = element("section", { class: "cv-panel", "aria-label": word("Unit") }, element("div", { class: "cv-line-head" }, title, entry, known), pair);
   const draw = once_per_frame(() => {
     const { map = {} } = model.get("view");
     pair.hidden = !map.shape;
@@ -67,15 +67,15 @@ function unit_part(model, look, signal) {
     title.textContent = map.unit;
     if (document.activeElement !== entry) entry.value = model.get("unit");
     const [height, width] = map.shape;
-    tiles.forEach(({ name, canvas, text }, place) => {
+    tiles.forEach(({ name, when, canvas, text }, place) => {
       const wide = Math.max(40, (pair.clientWidth - 12) / 2);
       const high = Math.min(2 * wide, (wide * height) / width);
       const context = fit_canvas(canvas, wide, high);
       context.imageSmoothingEnabled = false;
       context.drawImage(canvas_of(coloured(as_bytes(map[name]), width, height, as_bytes(model.get("network").colours))), 0, 0, wide, high);
       canvas.dataset.ready = map.unit;
-      text.textContent = `${name} · mean ${short_number(map.means[place])}`;
-      set_attributes(canvas, { "aria-label": `${map.unit} ${name}: mean ${short_number(map.means[place])}, colours from ${short_number(map.low)} to ${short_number(map.high)}` });
+      text.textContent = `${when} · ${word("mean {value}", { value: short_number(map.means[place]) })}`;
+      set_attributes(canvas, { "aria-label": word("{unit} {when}: mean {value}, colours from {low} to {high}", { unit: map.unit, when, value: short_number(map.means[place]), low: short_number(map.low), high: short_number(map.high) }) });
     });
   }, signal);
   on_change(model, ["unit"], () => (asked = model.get("unit")), signal);

@@ -1,6 +1,7 @@
 // The sliding square: its size and steps, its run, and the square moving over the photo in step with the three maps.
 
-const SPEEDS = { 2: "slow", 8: "usual", 20: "fast" }; // positions a second
+const speeds = () => ({ 2: word("slow"), 8: word("usual"), 20: word("fast") });
+const USUAL_SPEED = "8"; // positions a second
 
 /**
  * @param {Model} model @param {(wish: any) => void} look @param {() => void} moved tells that the square is elsewhere @param {AbortSignal} signal
@@ -14,19 +15,19 @@ function slide_part(model, look, moved, signal) {
   let timer = 0;
   signal.addEventListener("abort", () => clearTimeout(timer));
 
-  const square = slide_slider(model, "square", look, signal);
-  const stride = slide_slider(model, "stride", look, signal);
-  const target = slide_entry("class", (value) => look({ target: value || null }), model.get("network").classes, signal);
-  const unit = slide_entry("unit", (value) => look({ unit: value }), model.get("network").layers.map((/** @type {any} */ each) => `${each.name}:0`), signal);
-  const run = tool_button("Run again", "again", () => model.send({ kind: model.get("slide").state === "running" ? "stop" : "slide" }), signal);
-  const done = element("progress", { max: 1, value: 0, "aria-label": "Positions looked at" });
+  const square = slide_slider(model, "square", word("square"), look, signal);
+  const stride = slide_slider(model, "stride", word("stride"), look, signal);
+  const target = slide_entry(word("class"), word("Class that is followed"), (value) => look({ target: value || null }), model.get("network").classes, signal);
+  const unit = slide_entry(word("unit"), word("Feature map that is summed"), (value) => look({ unit: value }), model.get("network").layers.map((/** @type {any} */ each) => `${each.name}:0`), signal);
+  const run = tool_button(word("Run again"), "again", () => model.send({ kind: model.get("slide").state === "running" ? "stop" : "slide" }), signal);
+  const done = element("progress", { max: 1, value: 0, "aria-label": word("Positions looked at") });
   const counted = element("span", { class: "cv-faint cv-numbers" });
-  const play = tool_button("Play", "play", () => turn(!playing), signal);
-  const scrub = element("input", { type: "range", min: 0, max: 0, step: 1, value: 0, "aria-label": "Place of the square", ...KEYED });
-  const speed = element("select", { "aria-label": "Speed", ...KEYED }, ...Object.entries(SPEEDS).map(([value, text]) => element("option", { value, selected: text === "usual" }, text)));
+  const play = tool_button(word("Play"), "play", () => turn(!playing), signal);
+  const scrub = element("input", { type: "range", min: 0, max: 0, step: 1, value: 0, "aria-label": word("Place of the square"), ...KEYED });
+  const speed = element("select", { "aria-label": word("Speed"), ...KEYED }, ...Object.entries(speeds()).map(([value, text]) => element("option", { value, selected: value === USUAL_SPEED }, text)));
   const read = element("p", { class: "cv-numbers cv-slide-read", role: "status" });
   const maps_part = slide_maps_part(model, { at: () => at, go: (cell) => point_at(cell), leave: () => leave(), pressed: (event) => pressed(event) }, signal);
-  const node = element("section", { class: "cv-panel cv-slide", "aria-label": "Sliding square" },
+  const node = element("section", { class: "cv-panel cv-slide", "aria-label": word("Sliding square") },
     element("div", { class: "cv-tools" }, target.node, unit.node, square.node, stride.node, run.node, counted, done),
     maps_part.node,
     element("div", { class: "cv-tools cv-slide-play" }, play.node, scrub, speed), read);
@@ -48,13 +49,13 @@ function slide_part(model, look, moved, signal) {
   /** @param {any} maps */
   const tell = (maps) => {
     const [row, column] = [Math.floor(at / maps.columns), at % maps.columns];
-    const where = `row ${row + 1} of ${maps.rows}, column ${column + 1} of ${maps.columns}`;
+    const where = word("row {row} of {rows}, column {column} of {columns}", { row: row + 1, rows: maps.rows, column: column + 1, columns: maps.columns });
     const [probability, activation] = [maps.probability[at], maps.activation[at]];
     const change = change_text(probability - maps.clean[0]);
     const found = Number.isFinite(probability)
-      ? `${maps.name} ${percent_text(probability)} (${change}) · ${maps.unit ?? "map"} ${short_number(activation)} (clean ${short_number(maps.clean[1])}) · most probable: ${maps.names[maps.top[at]]}`
+      ? word("{name} {probability} ({change}) · {map} {value} (clean {clean}) · most probable: {best}", { name: maps.name, probability: percent_text(probability), change, map: maps.unit ?? word("map"), value: short_number(activation), clean: short_number(maps.clean[1]), best: maps.names[maps.top[at]] })
       : "";
-    const text = maps.known[at] ? `${where}: ${found}` : `${where}: not looked at yet${found ? `; near it ${found}` : ""}`;
+    const text = maps.known[at] ? `${where}: ${found}` : `${word("{where}: not looked at yet", { where })}${found ? word("; near it {found}", { found }) : ""}`;
     set_attributes(read, { "aria-live": (playing && !pointed) || maps.state === "running" ? "off" : "polite" });
     if (read.textContent !== text) read.textContent = text; // the same text is not said again
     set_attributes(scrub, { "aria-valuetext": where });
@@ -75,7 +76,7 @@ function slide_part(model, look, moved, signal) {
     playing = on;
     clearTimeout(timer);
     if (on) timer = window.setTimeout(advance, 1000 / Number(speed.value));
-    play.show(on ? "Pause" : "Play", on ? "pause" : "play");
+    play.show(on ? word("Pause") : word("Play"), on ? "pause" : "play");
     node.dataset.playing = String(on);
   };
   /** @param {KeyboardEvent} event @returns {true | undefined} */
@@ -100,8 +101,8 @@ function slide_part(model, look, moved, signal) {
     const running = mine && told.state === "running";
     node.hidden = !model.get("sliding");
     node.dataset.state = mine ? told.state : "";
-    run.show(running ? "Stop" : "Run again", running ? "stop" : "again");
-    counted.textContent = mine && told.total ? `${told.done} of ${told.total} places${told.state === "stopped" ? ", stopped" : ""}` : "";
+    run.show(running ? word("Stop") : word("Run again"), running ? "stop" : "again");
+    counted.textContent = mine && told.total ? `${word("{done} of {count} places", { done: told.done, count: told.total })}${told.state === "stopped" ? word(", stopped") : ""}` : "";
     done.value = mine && told.total ? told.done / told.total : 0;
     done.style.visibility = running ? "visible" : "hidden";
     target.show(mine ? told.name ?? "" : "");
@@ -136,13 +137,13 @@ function slide_part(model, look, moved, signal) {
   return { node, box, point, leave, pressed };
 }
 
-/** A slider of pixels, sent when it is let go. @param {Model} model @param {string} name a trait @param {(wish: any) => void} look @param {AbortSignal} signal */
-function slide_slider(model, name, look, signal) {
-  const range = element("input", { type: "range", min: 1, max: 64, "aria-label": `${name}, in pixels`, ...KEYED });
+/** A slider of pixels, sent when it is let go. @param {Model} model @param {string} name a trait @param {string} label @param {(wish: any) => void} look @param {AbortSignal} signal */
+function slide_slider(model, name, label, look, signal) {
+  const range = element("input", { type: "range", min: 1, max: 64, "aria-label": word("{name}, in pixels", { name: label }), ...KEYED });
   const value = element("span", { class: "cv-numbers" });
   const tell = () => {
-    value.textContent = `${range.value} px`;
-    set_attributes(range, { "aria-valuetext": `${range.value} pixels` });
+    value.textContent = word("{count} px", { count: range.value });
+    set_attributes(range, { "aria-valuetext": word("{count} pixels", { count: range.value }) });
   };
   const show = () => {
     const side = Math.min(...(model.get("photo").size ?? [64]));
@@ -154,13 +155,13 @@ function slide_slider(model, name, look, signal) {
   range.addEventListener("change", () => look({ [name]: Number(range.value) }), { signal });
   on_change(model, [name, "photo"], show, signal);
   show();
-  return { node: element("label", { class: "cv-strength" }, name, range, value) };
+  return { node: element("label", { class: "cv-strength" }, label, range, value) };
 }
 
-/** A name to type, with proposals. @param {string} label @param {(value: string) => void} typed @param {string[]} known @param {AbortSignal} signal */
-function slide_entry(label, typed, known, signal) {
+/** A name to type, with proposals. @param {string} label @param {string} spoken_label @param {(value: string) => void} typed @param {string[]} known @param {AbortSignal} signal */
+function slide_entry(label, spoken_label, typed, known, signal) {
   const list = fresh_id("known");
-  const entry = element("input", { type: "search", list, "aria-label": label === "class" ? "Class that is followed" : "Feature map that is summed", ...KEYED });
+  const entry = element("input", { type: "search", list, "aria-label": spoken_label, ...KEYED });
   let shown = "";
   const take = () => {
     const value = entry.value.trim();

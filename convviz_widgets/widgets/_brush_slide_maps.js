@@ -50,7 +50,7 @@ function slide_maps_part(model, act, signal) {
   const photo = bitmap_of(model, "photo", () => draw(), signal);
   const colours_of = class_colours();
   const tiles = ["probability", "activation", "top"].map((name) => {
-    const canvas = element("canvas", { role: "img", "aria-roledescription": "map over photo", ...KEYED });
+    const canvas = element("canvas", { role: "img", "aria-roledescription": word("map over photo"), ...KEYED });
     const title = element("strong", {});
     const legend = element("div", { class: "cv-slide-legend cv-numbers" });
     const node = element("figure", { class: "cv-panel", "data-map": name }, element("figcaption", {}, title), canvas, legend);
@@ -71,9 +71,9 @@ function slide_maps_part(model, act, signal) {
     const colours = as_bytes(model.get("network").colours);
     const text = tile.name === "probability" ? percent_text : short_number;
     const clean = maps.clean[tile.name === "probability" ? 0 : 1];
-    tile.title.textContent = tile.name === "probability" ? `probability of ${maps.name}` : `sum of ${maps.unit ?? "the strongest map"}`;
-    tile.legend.replaceChildren(text(low), element("span", { class: "cv-ramp", style: `background: ${ramp(colours)}` }), text(high), element("span", { class: "cv-faint" }, `clean ${text(clean)}`));
-    set_attributes(tile.canvas, { "aria-label": `${tile.title.textContent}, from ${text(low)} to ${text(high)}. Arrow keys move the square.` });
+    tile.title.textContent = tile.name === "probability" ? word("probability of {name}", { name: maps.name }) : word("sum of {map}", { map: maps.unit ?? word("the strongest map") });
+    tile.legend.replaceChildren(text(low), element("span", { class: "cv-ramp", style: `background: ${ramp(colours)}` }), text(high), element("span", { class: "cv-faint" }, word("clean {clean}", { clean: text(clean) })));
+    set_attributes(tile.canvas, { "aria-label": word("{title}, from {low} to {high}. Arrow keys move the square.", { title: tile.title.textContent, low: text(low), high: text(high) }) });
     return cells_of(maps, (cell) => {
       const value = maps[tile.name][cell];
       if (!Number.isFinite(value)) return null;
@@ -86,11 +86,11 @@ function slide_maps_part(model, act, signal) {
     const { colour, counts } = colours_of(maps);
     const shown = counts.slice(0, SLIDE_CLASSES.length);
     const seen = counts.reduce((sum, [, count]) => sum + count, 0);
-    tile.title.textContent = "most probable class";
+    tile.title.textContent = word("most probable class");
     tile.legend.replaceChildren(...shown.map(([index, count]) => element("span", { class: "cv-swatch" },
       element("i", { style: `background: ${colour(index)}` }), `${maps.names[index]} ${percent_text(count / seen)}`)),
-      ...(counts.length > shown.length ? [element("span", { class: "cv-swatch" }, `${counts.length - shown.length} others`)] : []));
-    set_attributes(tile.canvas, { "aria-label": `Most probable class: ${shown.map(([index, count]) => `${maps.names[index]} ${percent_text(count / seen)}`).join(", ")}. Arrow keys move the square.` });
+      ...(counts.length > shown.length ? [element("span", { class: "cv-swatch" }, word("{count} others", { count: counts.length - shown.length }))] : []));
+    set_attributes(tile.canvas, { "aria-label": word("Most probable class: {classes}. Arrow keys move the square.", { classes: shown.map(([index, count]) => `${maps.names[index]} ${percent_text(count / seen)}`).join(", ") }) });
     return cells_of(maps, (cell) => (maps.top[cell] < 0 ? null : hex_rgb(colour(maps.top[cell]))));
   };
   /** Where a cell's middle part lies: where the square's middle is, as wide as its step. @param {any} maps @param {number} cell */

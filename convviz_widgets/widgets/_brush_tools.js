@@ -9,7 +9,7 @@ Object.assign(ICONS, {
   invert: "M8 1.500a6.500 6.500 0 1 0 0 13zM8 1.500a6.500 6.500 0 0 1 0 13v-1.600a4.900 4.900 0 0 0 0-9.800z",
 });
 const BRUSH_SIZES = { low: 1, high: 200 };
-const FILL_TEXT = { grey: "grey", mean: "mean colour", blur: "blur", noise: "noise" };
+const fill_words = () => ({ grey: word("grey"), mean: word("mean colour"), blur: word("blur"), noise: word("noise") });
 
 /**
  * @param {Model} model @param {{undo: () => void, redo: () => void, clear: () => void, invert: () => void, look: (wish: any) => void, save: (what: string) => void, code: () => void, redraw: () => void}} act
@@ -30,27 +30,27 @@ function tools_part(model, act, signal) {
   const show = () => {
     toggles.forEach(({ node, is }) => set_attributes(node, { "aria-pressed": String(is()) }));
     size.range.value = String(brush.size);
-    size.value.textContent = `${brush.size} px`;
-    set_attributes(size.range, { "aria-valuetext": `${brush.size} pixels` });
+    size.value.textContent = word("{count} px", { count: brush.size });
+    set_attributes(size.range, { "aria-valuetext": word("{count} pixels", { count: brush.size }) });
     hardness.value.textContent = `${Math.round(100 * brush.hardness)} %`;
     fill.value = model.get("fill");
     keep.checked = model.get("keep");
     act.redraw();
   };
-  /** @param {string} label @param {number} min @param {number} max @param {number} at @param {(value: number) => void} turn */
-  const slider = (label, min, max, at, turn) => {
+  /** @param {string} name @param {string} label as it is spoken @param {number} min @param {number} max @param {number} at @param {(value: number) => void} turn */
+  const slider = (name, label, min, max, at, turn) => {
     const range = element("input", { type: "range", min, max, value: at, "aria-label": label, ...KEYED });
     const value = element("span", { class: "cv-numbers" });
     range.addEventListener("input", () => {
       turn(Number(range.value));
       show();
     }, { signal });
-    return { range, value, node: element("label", { class: "cv-strength" }, label.replace("Brush ", ""), range, value) };
+    return { range, value, node: element("label", { class: "cv-strength" }, name, range, value) };
   };
-  const size = slider("Brush size", BRUSH_SIZES.low, 96, brush.size, (value) => (brush.size = value));
-  const hardness = slider("Brush hardness", 0, 100, 100 * brush.hardness, (value) => (brush.hardness = value / 100));
-  const fill = element("select", { "aria-label": "What stands in for what is hidden", ...KEYED },
-    ...Object.entries(FILL_TEXT).map(([value, text]) => element("option", { value }, text)));
+  const size = slider(word("size"), word("Brush size"), BRUSH_SIZES.low, 96, brush.size, (value) => (brush.size = value));
+  const hardness = slider(word("hardness"), word("Brush hardness"), 0, 100, 100 * brush.hardness, (value) => (brush.hardness = value / 100));
+  const fill = element("select", { "aria-label": word("What stands in for what is hidden"), ...KEYED },
+    ...Object.entries(fill_words()).map(([value, text]) => element("option", { value }, text)));
   fill.addEventListener("change", () => act.look({ fill: fill.value }), { signal });
   const keep = element("input", { type: "checkbox", ...KEYED });
   keep.addEventListener("change", () => act.look({ keep: keep.checked }), { signal });
@@ -59,8 +59,8 @@ function tools_part(model, act, signal) {
     brush.outline = outline.checked;
     act.redraw();
   }, { signal });
-  const undo = tool_button("Undo", "back", act.undo, signal, { title: "Undo (Ctrl+Z)", bare: true }).node;
-  const redo = tool_button("Redo", "redo", act.redo, signal, { title: "Redo (Ctrl+Shift+Z)", bare: true }).node;
+  const undo = tool_button(word("Undo"), "back", act.undo, signal, { title: word("Undo (Ctrl+Z)"), bare: true }).node;
+  const redo = tool_button(word("Redo"), "redo", act.redo, signal, { title: word("Redo (Ctrl+Shift+Z)"), bare: true }).node;
   const group = (/** @type {string} */ label, /** @type {any[]} */ ...nodes) => element("div", { class: "cv-group", role: "group", "aria-label": label }, ...nodes);
   /** What is of no use while the square slides. */
   const painting = (/** @type {HTMLElement} */ part) => (part.classList.add("cv-painting"), part);
@@ -69,18 +69,18 @@ function tools_part(model, act, signal) {
     if (model.get("sliding")) act.look({ sliding: false });
   };
   const button = (/** @type {string} */ label, /** @type {string} */ picture, /** @type {() => void} */ press, /** @type {string} */ title) => tool_button(label, picture, press, signal, { title }).node;
-  const node = element("div", { class: "cv-tools", role: "toolbar", "aria-label": "Brush" },
-    group("Tool", toggle("Brush", "brush", () => !brush.box && !model.get("sliding"), () => paint(false), "Paint freely"),
-      toggle("Box", "box", () => brush.box && !model.get("sliding"), () => paint(true), "Drag a box"),
-      toggle("Slide", "slide", () => model.get("sliding"), () => act.look({ sliding: !model.get("sliding") }), "Slide a square over the whole photo")),
-    painting(toggle("Erase", "erase", () => brush.erase, () => (brush.erase = !brush.erase), "Take paint away (E)")),
+  const node = element("div", { class: "cv-tools", role: "toolbar", "aria-label": word("Brush") },
+    group(word("Tool"), toggle(word("Brush"), "brush", () => !brush.box && !model.get("sliding"), () => paint(false), word("Paint freely")),
+      toggle(word("Box"), "box", () => brush.box && !model.get("sliding"), () => paint(true), word("Drag a box")),
+      toggle(word("Slide"), "slide", () => model.get("sliding"), () => act.look({ sliding: !model.get("sliding") }), word("Slide a square over the whole photo"))),
+    painting(toggle(word("Erase"), "erase", () => brush.erase, () => (brush.erase = !brush.erase), word("Take paint away (E)"))),
     painting(size.node), painting(hardness.node),
-    painting(group("Strokes", undo, redo, button("Clear", "close", act.clear, "Nothing painted"), button("Invert", "invert", act.invert, "What is painted becomes free, and the other way round"))),
-    element("label", { class: "cv-strength" }, "fill", fill),
-    painting(element("label", { class: "cv-strength", title: "Shows only what is painted; all else is hidden" }, keep, "keep only what is painted")),
-    painting(element("label", { class: "cv-strength" }, outline, "outline")),
-    group("Take away", button("Picture", "save", () => act.save("picture"), "The photo as the network sees it, as a PNG"),
-      button("Mask", "save", () => act.save("mask"), "What is painted, as a grey PNG"), button("Code", "copy", act.code, "Copies Python that makes this brush and mask")));
+    painting(group(word("Strokes"), undo, redo, button(word("Clear"), "close", act.clear, word("Nothing painted")), button(word("Invert"), "invert", act.invert, word("What is painted becomes free, and the other way round")))),
+    element("label", { class: "cv-strength" }, word("fill"), fill),
+    painting(element("label", { class: "cv-strength", title: word("Shows only what is painted; all else is hidden") }, keep, word("keep only what is painted"))),
+    painting(element("label", { class: "cv-strength" }, outline, word("outline"))),
+    group(word("Take away"), button(word("Picture"), "save", () => act.save("picture"), word("The photo as the network sees it, as a PNG")),
+      button(word("Mask"), "save", () => act.save("mask"), word("What is painted, as a grey PNG")), button(word("Code"), "copy", act.code, word("Copies Python that makes this brush and mask"))));
   /** @param {number} factor */
   const resize = (factor) => {
     const next = Math.round(brush.size * factor);

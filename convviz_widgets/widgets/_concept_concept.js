@@ -5,18 +5,18 @@ function concept_card_part(model, look, signal) {
   const { reports, limit } = model.get("overview");
   const name = element("h3", { tabindex: -1 });
   const facts = element("p", { class: "cv-faint" });
-  const units = element("div", { class: "cv-rows", role: "group", "aria-label": "Best units of the concept" });
-  const layers = element("div", { class: "cv-rows", role: "list", "aria-label": "Layers" });
+  const units = element("div", { class: "cv-rows", role: "group", "aria-label": word("Best units of the concept") });
+  const layers = element("div", { class: "cv-rows", role: "list", "aria-label": word("Layers") });
   const other = element("div", { class: "cv-rows" });
-  const layer = element("select", { "aria-label": "Layer whose units are combined", ...KEYED }, ...reports[0].layers.slice(1).map((/** @type {any} */ each) => element("option", { value: each.name }, each.name)));
-  const combine = work_button(model, "combine", () => ({ layer: layer.value }), "Learn the combination", "Net2Vec: learns how much each unit of the layer says about the concept", signal);
+  const layer = element("select", { "aria-label": word("Layer whose units are combined"), ...KEYED }, ...reports[0].layers.slice(1).map((/** @type {any} */ each) => element("option", { value: each.name }, each.name)));
+  const combine = work_button(model, "combine", () => ({ layer: layer.value }), word("Learn the combination"), word("Net2Vec: learns how much each unit of the layer says about the concept"), signal);
   const result = element("div", { class: "cv-rows", role: "status" });
   const note = element("p", { class: "cv-faint" });
   const table = element("div", { class: "cv-compared" });
-  const combining = element("section", { class: "cv-card", "aria-label": "All units together" },
-    element("div", { class: "cv-head" }, element("h3", {}, "All units of a layer together"), layer), combine.node, result);
-  const node = element("article", { class: "cv-card", "aria-label": "Concept" }, name, facts,
-    element("h3", {}, "Best units"), units, note, table, combining, element("h3", {}, "By layer"), layers, other);
+  const combining = element("section", { class: "cv-card", "aria-label": word("All units together") },
+    element("div", { class: "cv-head" }, element("h3", {}, word("All units of a layer together")), layer), combine.node, result);
+  const node = element("article", { class: "cv-card", "aria-label": word("Concept") }, name, facts,
+    element("h3", {}, word("Best units")), units, note, table, combining, element("h3", {}, word("By layer")), layers, other);
   let shown = new AbortController();
   let told_of = "";
   signal.addEventListener("abort", () => shown.abort());
@@ -36,14 +36,14 @@ function concept_card_part(model, look, signal) {
     node.hidden = card.face !== "concept";
     if (node.hidden) return;
     name.replaceChildren(swatch(model, card.category), ` ${card.name} `, element("span", { class: "cv-faint" }, card.category));
-    facts.textContent = `${card.detectors} ${card.detectors === 1 ? "detector" : "detectors"} in ${card.layers.length === 1 ? "one layer" : `${card.layers.length} layers`} · labelled on ${card.labelled.toLocaleString("en")} pixels`;
-    units.replaceChildren(...card.units.map((/** @type {any} */ [unit, iou]) => iou_line(unit, iou > limit ? "detector" : "", iou, card.category, `${unit}: IoU ${iou.toFixed(3)}. Press to look at the unit.`, { unit })),
-      ...(card.units.length ? [] : [element("p", { class: "cv-faint" }, "No unit's mask meets it.")]));
-    layers.replaceChildren(...card.layers.map((/** @type {any} */ [each, detectors, iou]) => iou_line(each, `${detectors} ×`, iou, card.category, `${each}: ${detectors} detectors, best IoU ${iou.toFixed(3)}`)));
+    facts.textContent = `${word("{detectors} in {layers}", { detectors: word("{count} detectors", { count: card.detectors }), layers: card.layers.length === 1 ? word("one layer") : word("{count} layers", { count: card.layers.length }) })} · ${word("labelled on {number} pixels", { number: card.labelled.toLocaleString("en") })}`;
+    units.replaceChildren(...card.units.map((/** @type {any} */ [unit, iou]) => iou_line(unit, iou > limit ? word("detector") : "", iou, card.category, word("{unit}: IoU {iou}. Press to look at the unit.", { unit, iou: iou.toFixed(3) }), { unit })),
+      ...(card.units.length ? [] : [element("p", { class: "cv-faint" }, word("No unit's mask meets it."))]));
+    layers.replaceChildren(...card.layers.map((/** @type {any} */ [each, detectors, iou]) => iou_line(each, `${detectors} ×`, iou, card.category, word("{layer}: {count} detectors, best IoU {iou}", { layer: each, count: detectors, iou: iou.toFixed(3) }))));
     const theirs = card.other;
     other.hidden = !theirs;
-    if (theirs) other.replaceChildren(element("h3", {}, `In ${reports[1].name}: ${theirs.known ? `${theirs.detectors} ${theirs.detectors === 1 ? "detector" : "detectors"}` : "not among its concepts"}`),
-      ...theirs.units.map((/** @type {any} */ [unit, iou]) => iou_line(unit, "", iou, card.category, `${unit} of ${reports[1].name}: IoU ${iou.toFixed(3)}`)));
+    if (theirs) other.replaceChildren(element("h3", {}, word("In {name}: {found}", { name: reports[1].name, found: theirs.known ? word("{count} detectors", { count: theirs.detectors }) : word("not among its concepts") })),
+      ...theirs.units.map((/** @type {any} */ [unit, iou]) => iou_line(unit, "", iou, card.category, word("{unit} of {name}: IoU {iou}", { unit, name: reports[1].name, iou: iou.toFixed(3) }))));
     if (told_of !== card.concept && card.units.length) layer.value = card.units[0][0].slice(0, card.units[0][0].lastIndexOf(":"));
     told_of = card.concept;
     show_combination();
@@ -56,11 +56,11 @@ function concept_card_part(model, look, signal) {
     const here = made.concept === card.concept;
     result.hidden = !here;
     if (here) {
-      const best = (/** @type {number} */ iou) => (iou === Math.max(made.iou, made.single_iou) ? "the better" : "");
+      const best = (/** @type {number} */ iou) => (iou === Math.max(made.iou, made.single_iou) ? word("the better") : "");
       result.replaceChildren(
-        iou_line(`all units of ${made.layer}`, best(made.iou), made.iou, card.category, `all units together: IoU ${made.iou.toFixed(3)}`),
-        iou_line(made.single, best(made.single_iou), made.single_iou, card.category, `the best single unit, ${made.single}: IoU ${made.single_iou.toFixed(3)}`, { unit: made.single }),
-        element("p", { class: "cv-faint" }, `IoU on ${made.pictures[1]} pictures kept apart; learnt on ${made.pictures[0]}. Largest weights: ${made.weights.map((/** @type {any} */ [unit, weight]) => `${unit} ${weight > 0 ? "+" : "−"}${short_number(Math.abs(weight))}`).join(", ")}.`),
+        iou_line(word("all units of {layer}", { layer: made.layer }), best(made.iou), made.iou, card.category, word("all units together: IoU {iou}", { iou: made.iou.toFixed(3) })),
+        iou_line(made.single, best(made.single_iou), made.single_iou, card.category, word("the best single unit, {unit}: IoU {iou}", { unit: made.single, iou: made.single_iou.toFixed(3) }), { unit: made.single }),
+        element("p", { class: "cv-faint" }, word("IoU on {kept} pictures kept apart; learnt on {learnt}. Largest weights: {weights}.", { kept: made.pictures[1], learnt: made.pictures[0], weights: made.weights.map((/** @type {any} */ [unit, weight]) => `${unit} ${weight > 0 ? "+" : "−"}${short_number(Math.abs(weight))}`).join(", ") })),
         curve_of(made));
     }
     show_pictures();
@@ -71,11 +71,11 @@ function concept_card_part(model, look, signal) {
     const last = Math.log(made.curve[made.curve.length - 1][0]);
     const most = Math.max(made.single_iou, ...made.curve.map((/** @type {any} */ each) => each[1]), 1e-9);
     const [x, y] = [(/** @type {number} */ count) => (1 + (98 * Math.log(count)) / last).toFixed(2), (/** @type {number} */ iou) => (38 - (35 * iou) / most).toFixed(2)];
-    const told = `IoU by units used: ${made.curve.map((/** @type {any} */ [count, iou]) => `${count}: ${iou.toFixed(3)}`).join(", ")}`;
+    const told = word("IoU by units used: {values}", { values: made.curve.map((/** @type {any} */ [count, iou]) => `${count}: ${iou.toFixed(3)}`).join(", ") });
     return element("figure", { class: "cv-curve" }, svg("svg", { viewBox: "0 0 100 40", preserveAspectRatio: "none", role: "img", "aria-label": told },
       svg("path", { class: "cv-zero", d: "M0 39H100" }), svg("path", { class: "cv-joint", d: `M0 ${y(made.single_iou)}H100` }),
       svg("path", { class: "cv-line", d: `M${made.curve.map((/** @type {any} */ [count, iou]) => `${x(count)} ${y(iou)}`).join("L")}` })),
-    element("figcaption", { class: "cv-faint" }, `IoU with 1 to ${made.curve[made.curve.length - 1][0]} units, at most ${most.toFixed(3)}; dashed: the best single unit`));
+    element("figcaption", { class: "cv-faint" }, word("IoU with 1 to {count} units, at most {most}; dashed: the best single unit", { count: made.curve[made.curve.length - 1][0], most: most.toFixed(3) })));
   };
   const show_pictures = () => {
     const { of, items, note: told } = model.get("pictures");
@@ -85,11 +85,11 @@ function concept_card_part(model, look, signal) {
     shown.abort();
     shown = new AbortController();
     const combined = made.concept === card.concept;
-    note.textContent = of === card.concept ? told : "Looking for pictures that show it.";
+    note.textContent = of === card.concept ? heard(told) : word("Looking for pictures that show it.");
     note.hidden = !note.textContent;
     const rows = combined ? made.items : of === card.concept ? items : [];
     const single = combined ? made.single : card.units[0]?.[0];
-    const columns = [["label", "labelled"], ["mask", single ?? "no unit"], ...(combined ? [["combined", "all units"]] : [])];
+    const columns = [["label", word("labelled")], ["mask", single ?? word("no unit")], ...(combined ? [["combined", word("all units")]] : [])];
     table.style.setProperty("--cv-columns", String(columns.length));
     table.hidden = !rows.length;
     table.replaceChildren(...columns.map(([, title]) => element("span", { class: "cv-faint cv-cut", title }, title)),

@@ -30,16 +30,16 @@ function sum_of(counts) {
 /** @param {Model} model @param {Asking} asking @param {AbortSignal} signal */
 function layers_part(model, { ask, query }, signal) {
   const { reports, categories, colours } = model.get("overview");
-  const way = element("select", { "aria-label": "How unique detectors are counted", title: "A unit stands for its one best concept, or for its best concept in each category", ...KEYED },
-    element("option", { value: "unit" }, "best of each unit"), element("option", { value: "category" }, "best of each category"));
-  const list = element("div", { class: "cv-layer-list", role: "listbox", "aria-label": "Layers", ...KEYED });
-  const bars = element("div", { class: "cv-category-bars", role: "group", "aria-label": "Unique detectors by category" });
+  const way = element("select", { "aria-label": word("How unique detectors are counted"), title: word("A unit stands for its one best concept, or for its best concept in each category"), ...KEYED },
+    element("option", { value: "unit" }, word("best of each unit")), element("option", { value: "category" }, word("best of each category")));
+  const list = element("div", { class: "cv-layer-list", role: "listbox", "aria-label": word("Layers"), ...KEYED });
+  const bars = element("div", { class: "cv-category-bars", role: "group", "aria-label": word("Unique detectors by category") });
   const title = element("h3");
-  const node = element("section", { class: "cv-layers", "aria-label": "Layers and unique detectors" },
-    element("div", { class: "cv-head" }, element("h3", {}, "Layers"), element("label", { class: "cv-faint" }, "counted by ", way)), list, title, bars);
+  const node = element("section", { class: "cv-layers", "aria-label": word("Layers and unique detectors") },
+    element("div", { class: "cv-head" }, element("h3", {}, word("Layers")), element("label", { class: "cv-faint" }, `${word("counted by")} `, way)), list, title, bars);
   const layers = reports[0].layers;
   const ids = layers.map(() => fresh_id("layer"));
-  const name_of = (/** @type {any} */ layer) => layer.name || "all layers";
+  const name_of = (/** @type {any} */ layer) => layer.name || word("all layers");
   const unique = (/** @type {any} */ layer) => layer.unique[way.value];
   const other_of = (/** @type {string} */ name) => reports[1]?.layers.find((/** @type {any} */ each) => each.name === name);
 
@@ -59,7 +59,7 @@ function layers_part(model, { ask, query }, signal) {
     const longest = Math.max(1, ...layers.slice(1).map((/** @type {any} */ each) => sum_of(unique(each))), sum_of(unique(layers[0])));
     list.replaceChildren(...layers.map((/** @type {any} */ layer, /** @type {number} */ place) => {
       const total = sum_of(unique(layer));
-      const told = `${layer.detectors} of ${layer.units} units detect ${total} concepts`;
+      const told = word("{detectors} of {units} units detect {concepts} concepts", { detectors: layer.detectors, units: layer.units, concepts: total });
       const option = element("div", { class: "cv-layer", role: "option", id: ids[place], title: told, "aria-selected": String(layer.name === chosen), "aria-label": `${name_of(layer)}: ${told}` },
         element("span", { class: "cv-layer-name" }, name_of(layer)), element("span", { class: "cv-numbers cv-faint" }, `${layer.detectors}/${layer.units} → ${total}`), stacked(layer, longest));
       option.dataset.name = layer.name;
@@ -72,19 +72,21 @@ function layers_part(model, { ask, query }, signal) {
     const { layer: chosen, category } = query();
     const layer = layers.find((/** @type {any} */ each) => each.name === chosen) ?? layers[0];
     const other = other_of(layer.name);
-    title.textContent = `Concepts detected in ${name_of(layer)}`;
+    title.textContent = word("Concepts detected in {layer}", { layer: name_of(layer) });
     const most = Math.max(1, ...unique(layer), ...(other ? unique(other) : []));
     bars.replaceChildren(...categories.map((/** @type {string} */ name, /** @type {number} */ place) => {
       const count = unique(layer)[place];
       const theirs = other ? unique(other)[place] : null;
-      const told = `${name}: ${count} different concepts${theirs === null ? "" : `, ${theirs} in ${reports[1].name}`}. Press to list only ${name}.`;
+      const told = theirs === null ? word("{name}: {number} different concepts. Press to list only {name}.", { name, number: count })
+        : word("{name}: {number} different concepts, {theirs} in {other}. Press to list only {name}.", { name, number: count, theirs, other: reports[1].name });
       const button = element("button", { type: "button", class: "cv-quiet cv-category", "aria-pressed": String(name === category), "aria-label": told, title: told, ...KEYED },
         swatch(model, name), element("span", { class: "cv-cut" }, name),
         element("span", { class: "cv-bar-pair" }, share_bar(count / most, colours[place]), ...(theirs === null ? [] : [share_bar(theirs / most, `repeating-linear-gradient(135deg, ${colours[place]} 0 2px, transparent 2px 5px)`)])),
         element("span", { class: "cv-numbers" }, theirs === null ? String(count) : `${count} | ${theirs}`));
       button.dataset.category = name;
       return button;
-    }), ...(reports[1] ? [element("p", { class: "cv-faint" }, `Full: ${reports[0].name}. Hatched: ${reports[1].name}${other ? "" : ", which has no such layer"}.`)] : []));
+    }), ...(reports[1] ? [element("p", { class: "cv-faint" }, other ? word("Full: {name}. Hatched: {other}.", { name: reports[0].name, other: reports[1].name })
+      : word("Full: {name}. Hatched: {other}, which has no such layer.", { name: reports[0].name, other: reports[1].name }))] : []));
   };
   const show = () => {
     const focused = /** @type {HTMLElement | null} */ (bars.contains(document.activeElement) ? document.activeElement : null)?.dataset.category;

@@ -3,21 +3,21 @@
 const ROW_HEIGHT = 30;
 const MARGIN = 4; // rows drawn above and below those in view
 const PAGES_KEPT = 24;
-/** @type {Record<string, [string, string][]>} */
-const ORDER_TEXT = {
-  units: [["iou", "best IoU first"], ["concept", "by concept"], ["unit", "by unit number"]],
-  concepts: [["detectors", "most detectors first"], ["iou", "best IoU first"], ["concept", "by name"]],
-};
+/** @type {() => Record<string, [string, string][]>} */
+const order_words = () => ({
+  units: [["iou", word("best IoU first")], ["concept", word("by concept")], ["unit", word("by unit number")]],
+  concepts: [["detectors", word("most detectors first")], ["iou", word("best IoU first")], ["concept", word("by name")]],
+});
 
 /** The fields that say which rows are listed. @param {Model} model @param {Asking} asking @param {AbortSignal} signal */
 function query_part(model, { ask, query }, signal) {
   const { categories, reports } = model.get("overview");
   const tabs = ["units", "concepts"].map((things) => {
-    const tab = element("button", { type: "button", role: "tab", ...KEYED }, things === "units" ? "Units" : "Concepts");
+    const tab = element("button", { type: "button", role: "tab", ...KEYED }, things === "units" ? word("Units") : word("Concepts"));
     tab.addEventListener("click", () => ask({ things }), { signal });
     return { things, tab };
   });
-  const strip = element("div", { class: "cv-tabs", role: "tablist", "aria-label": "What is listed" }, ...tabs.map((each) => each.tab));
+  const strip = element("div", { class: "cv-tabs", role: "tablist", "aria-label": word("What is listed") }, ...tabs.map((each) => each.tab));
   strip.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
     event.preventDefault();
@@ -25,22 +25,22 @@ function query_part(model, { ask, query }, signal) {
     other?.tab.focus();
     ask({ things: other?.things });
   }, { signal });
-  const text = element("input", { type: "search", placeholder: "concept, layer:unit or number", "aria-label": "Search by concept or unit", ...KEYED });
-  const category = element("select", { "aria-label": "Category", ...KEYED }, element("option", { value: "" }, "all categories"),
+  const text = element("input", { type: "search", placeholder: word("concept, layer:unit or number"), "aria-label": word("Search by concept or unit"), ...KEYED });
+  const category = element("select", { "aria-label": word("Category"), ...KEYED }, element("option", { value: "" }, word("all categories")),
     ...categories.map((/** @type {string} */ each) => element("option", { value: each }, each)));
   const bound = (/** @type {string} */ label) => element("input", { type: "number", min: 0, max: 1, step: 0.01, class: "cv-numbers", "aria-label": label, ...KEYED });
-  const low = bound("Smallest IoU");
-  const high = bound("Largest IoU");
-  const order = element("select", { "aria-label": "Order", ...KEYED });
+  const low = bound(word("Smallest IoU"));
+  const high = bound(word("Largest IoU"));
+  const order = element("select", { "aria-label": word("Order"), ...KEYED });
   const node = element("div", { class: "cv-query" }, element("div", { class: "cv-choose" }, strip, text),
-    element("div", { class: "cv-choose" }, category, element("label", {}, "IoU ", low), element("label", {}, "to ", high), order));
+    element("div", { class: "cv-choose" }, category, element("label", {}, `${word("IoU")} `, low), element("label", {}, `${word("to")} `, high), order));
   const set = (/** @type {any} */ field, /** @type {any} */ value) => {
     if (document.activeElement !== field && field.value !== String(value)) field.value = String(value);
   };
   const show = () => {
     const now = query();
     tabs.forEach(({ things, tab }) => set_attributes(tab, { "aria-selected": String(things === now.things), tabindex: things === now.things ? 0 : -1 }));
-    const choices = [...ORDER_TEXT[now.things], ...(now.things === "concepts" && reports[1] ? [["difference", `most unlike ${reports[1].name}`]] : [])];
+    const choices = [...order_words()[now.things], ...(now.things === "concepts" && reports[1] ? [["difference", word("most unlike {name}", { name: reports[1].name })]] : [])];
     if (order.dataset.things !== now.things) order.replaceChildren(...choices.map(([value, told]) => element("option", { value }, told)));
     order.dataset.things = now.things;
     order.value = now.order;
@@ -76,9 +76,9 @@ function list_part(model, asking, signal) {
   const { limit, reports } = model.get("overview");
   const fields = query_part(model, asking, signal);
   const rail = element("div", { class: "cv-list-rail", role: "presentation" });
-  const view = element("div", { class: "cv-list", role: "listbox", "aria-label": "Units or concepts found", ...KEYED }, rail);
+  const view = element("div", { class: "cv-list", role: "listbox", "aria-label": word("Units or concepts found"), ...KEYED }, rail);
   const count = element("p", { class: "cv-faint cv-numbers", role: "status", "aria-live": "polite" });
-  const node = element("section", { class: "cv-found", "aria-label": "Units and concepts" }, fields.node, count, view);
+  const node = element("section", { class: "cv-found", "aria-label": word("Units and concepts") }, fields.node, count, view);
   const stem = fresh_id("row");
   /** @type {Map<number, any[]>} */
   let pages = new Map();
@@ -101,14 +101,14 @@ function list_part(model, asking, signal) {
   const number_of = (/** @type {number} */ iou) => element("span", { class: "cv-numbers" }, iou.toFixed(3));
   /** @param {any[]} row */
   const unit_row = ([unit, concept, category, iou, found]) => ({
-    told: concept ? `${unit}: ${concept}, ${category}, IoU ${iou.toFixed(3)}${found ? "" : ", below the limit"}` : `${unit}: meets no concept`,
+    told: concept ? `${word("{unit}: {concept}, {category}, IoU {iou}", { unit, concept, category, iou: iou.toFixed(3) })}${found ? "" : word(", below the limit")}` : word("{unit}: meets no concept", { unit }),
     faint: !found,
     parts: [element("span", { class: "cv-numbers cv-cut" }, unit), ...(concept ? [swatch(model, category)] : [element("span")]), element("span", { class: "cv-cut" }, concept || "—"),
       element("span", { class: "cv-cut cv-faint cv-wide" }, category), scale(category, iou), number_of(iou)],
   });
   /** @param {any[]} row */
   const concept_row = ([name, category, detectors, unit, iou, theirs, their_iou]) => ({
-    told: `${name}, ${category}: ${detectors} detectors, best ${unit || "none"} with IoU ${iou.toFixed(3)}${reports[1] ? `; in ${reports[1].name} ${theirs} detectors, IoU ${their_iou.toFixed(3)}` : ""}`,
+    told: `${word("{name}, {category}: {number} detectors, best {unit} with IoU {iou}", { name, category, number: detectors, unit: unit || word("none"), iou: iou.toFixed(3) })}${reports[1] ? word("; in {name} {number} detectors, IoU {iou}", { name: reports[1].name, number: theirs, iou: their_iou.toFixed(3) }) : ""}`,
     faint: iou <= limit,
     parts: [element("span", { class: "cv-numbers" }, reports[1] ? `${detectors} | ${theirs}` : `${detectors} ×`), swatch(model, category), element("span", { class: "cv-cut" }, name),
       element("span", { class: "cv-cut cv-faint cv-wide" }, unit),
@@ -126,7 +126,7 @@ function list_part(model, asking, signal) {
     const rows = [];
     for (let place = Math.max(0, first - MARGIN); place < Math.min(total, last + MARGIN); place += 1) {
       const row = row_at(place);
-      const made = row ? (query.things === "units" ? unit_row(row) : concept_row(row)) : { told: "loading", faint: true, parts: [element("span", {}, "…")] };
+      const made = row ? (query.things === "units" ? unit_row(row) : concept_row(row)) : { told: word("loading"), faint: true, parts: [element("span", {}, "…")] };
       const item = element("div", { class: "cv-found-row", role: "option", id: `${stem}-${place}`, title: made.told, "aria-label": made.told, "aria-selected": String(place === active),
         "aria-setsize": total, "aria-posinset": place + 1, "data-faint": made.faint, "data-place": place }, ...made.parts);
       item.style.top = `${place * ROW_HEIGHT}px`;
@@ -167,8 +167,11 @@ function list_part(model, asking, signal) {
     number = now;
     keep(0, rows);
     const all = query.things === "units" ? reports[0].layers[0].units : model.get("overview").concepts;
-    count.textContent = total === all ? `${total.toLocaleString("en")} ${query.things}` : `${total.toLocaleString("en")} of ${all.toLocaleString("en")} ${query.things}`;
-    if (!total) count.textContent += ": nothing fits. Widen the search or the filters.";
+    const [shown, there] = [total.toLocaleString("en"), all.toLocaleString("en")];
+    const units = query.things === "units";
+    if (total === all) count.textContent = units ? word("{number} units", { number: shown }) : word("{number} concepts", { number: shown });
+    else count.textContent = units ? word("{number} of {all} units", { number: shown, all: there }) : word("{number} of {all} concepts", { number: shown, all: there });
+    if (!total) count.textContent += word(": nothing fits. Widen the search or the filters.");
     draw();
   };
   const take_page = () => {

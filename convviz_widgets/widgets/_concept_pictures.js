@@ -1,7 +1,7 @@
 // Pictures with masks over them: what lies outside a mask is dimmed, a mask and a label have a line along their border.
 
-/** @type {[string, string][]} */
-const MASK_TEXT = [["both", "mask lit, concept outlined"], ["mask", "mask lit"], ["label", "concept lit"], ["none", "photo alone"]];
+/** @type {() => [string, string][]} */
+const mask_words = () => [["both", word("mask lit, concept outlined")], ["mask", word("mask lit")], ["label", word("concept lit")], ["none", word("photo alone")]];
 const MASK_LINE = [255, 214, 10];
 const LABEL_LINE = [86, 180, 233];
 
@@ -74,7 +74,7 @@ function masked_picture(item, masks, told, signal) {
 
 /** Which masks are shown over pictures; a choice of the reader's, which asks nothing of the kernel. @param {AbortSignal} signal @param {() => void} changed */
 function mask_choice(signal, changed) {
-  const node = element("select", { "aria-label": "What is shown over the pictures", ...KEYED }, ...MASK_TEXT.map(([value, text]) => element("option", { value }, text)));
+  const node = element("select", { "aria-label": word("What is shown over the pictures"), ...KEYED }, ...mask_words().map(([value, text]) => element("option", { value }, text)));
   node.addEventListener("change", changed, { signal });
   const masks = (/** @type {any} */ item) => {
     const { value } = node;
@@ -95,10 +95,10 @@ function work_button(model, kind, wish, label, title, signal) {
   const show = () => {
     const { kind: under_way, label: told, fraction } = model.get("progress");
     const mine = under_way === kind;
-    start.show(mine ? "Stop" : label, mine ? "stop" : "play");
+    start.show(mine ? word("Stop") : label, mine ? "stop" : "play");
     bar.hidden = text.hidden = !mine;
     bar.value = fraction ?? 0;
-    text.textContent = mine ? told : "";
+    text.textContent = mine ? heard(told) : "";
   };
   on_change(model, ["progress"], show, signal);
   show();

@@ -24,17 +24,17 @@ function picture_at(bytes, side, place) {
 /** The filters, and whether they are shown themselves or as their spectra. @param {Model} model @param {AbortSignal} signal */
 function filters_part(model, signal) {
   let spectra = false;
-  const kind = choice_row("What is shown of a filter", [
-    ["filters", "filters", "Weights; grey is zero"],
-    ["spectra", "spectra", "Size of the Fourier transform: frequency zero in the middle, half a cycle per pixel at the edge"],
+  const kind = choice_row(word("What is shown of a filter"), [
+    ["filters", word("filters"), word("Weights; grey is zero")],
+    ["spectra", word("spectra"), word("Size of the Fourier transform: frequency zero in the middle, half a cycle per pixel at the edge")],
   ], (value) => {
     spectra = value === "spectra";
     draw();
   }, signal);
   kind.show("filters");
-  const heading = element("h3", {}, "Filters");
+  const heading = element("h3", {}, word("Filters"));
   const tiles = element("div", { class: "cv-design-tiles", role: "list" });
-  const node = element("section", { class: "cv-design-filters", "aria-label": "Filters" }, element("div", { class: "cv-head" }, heading, kind.node), tiles);
+  const node = element("section", { class: "cv-design-filters", "aria-label": word("Filters") }, element("div", { class: "cv-head" }, heading, kind.node), tiles);
   /** @type {{figure: any, canvas: any, name: any}[]} */
   let held = [];
   const tile = () => {
@@ -45,7 +45,7 @@ function filters_part(model, signal) {
   const draw = () => {
     const { names = [], side, filters, spectra: sizes, spectrum, channels } = model.get("view");
     if (!filters) return;
-    heading.textContent = channels ? `${names.length} bases of ${side} by ${side} pixels` : `${names.length} filters of ${side} by ${side} pixels`;
+    heading.textContent = channels ? word("{count} bases of {side} by {side} pixels", { count: names.length, side }) : word("{count} filters of {side} by {side} pixels", { count: names.length, side });
     while (held.length < names.length) held.push(tile());
     held.length = names.length;
     if (tiles.childElementCount !== names.length) tiles.replaceChildren(...held.map((each) => each.figure));
@@ -55,7 +55,7 @@ function filters_part(model, signal) {
       const part = codes.subarray(place * spectrum * spectrum, (place + 1) * spectrum * spectrum);
       draw_tile(canvas, spectra ? coloured(part, spectrum, spectrum, colours) : picture_at(bytes, side, place), TILE);
       name.textContent = names[place];
-      set_attributes(canvas, { "aria-label": `${spectra ? "Spectrum" : "Filter"} ${names[place]}` });
+      set_attributes(canvas, { "aria-label": spectra ? word("Spectrum {name}", { name: names[place] }) : word("Filter {name}", { name: names[place] }) });
     });
     tiles.dataset.ready = `${model.get("view").family} ${names.length} ${side} ${spectra ? "spectra" : "filters"}`;
   };

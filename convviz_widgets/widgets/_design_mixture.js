@@ -1,6 +1,6 @@
 // What filters are mixed to: each one's share as a bar, and the sum; of a trained layer also all its filters, to choose.
 
-const CHANNEL_NAMES = ["red", "green", "blue"];
+const channel_words = () => [word("red"), word("green"), word("blue")];
 const BAR = 14; // CSS pixels of a row of bars, at least
 
 /** @param {Model} model @param {(wish: any) => void} turn @param {AbortSignal} signal */
@@ -8,11 +8,11 @@ function mixture_part(model, turn, signal) {
   const canvas = element("canvas", { role: "img" });
   const sum = element("figcaption", {});
   const bars = element("table", { class: "cv-design-bars" });
-  const layers = element("select", { "aria-label": "Structured layer", ...KEYED });
-  const choose = element("label", { class: "cv-choose" }, "Layer ", layers);
-  const strip = element("div", { class: "cv-design-strip", role: "radiogroup", "aria-label": "Filters of the layer" });
+  const layers = element("select", { "aria-label": word("Structured layer"), ...KEYED });
+  const choose = element("label", { class: "cv-choose" }, `${word("Layer")} `, layers);
+  const strip = element("div", { class: "cv-design-strip", role: "radiogroup", "aria-label": word("Filters of the layer") });
   const of_layer = element("div", { class: "cv-design-layer" }, choose, strip);
-  const node = element("section", { class: "cv-design-mixture", "aria-label": "Mixture" }, element("h3", {}, "Mixture"), of_layer,
+  const node = element("section", { class: "cv-design-mixture", "aria-label": word("Mixture") }, element("h3", {}, word("Mixture")), of_layer,
     element("div", { class: "cv-design-sum" }, element("figure", { class: "cv-design-tile" }, canvas, sum), bars));
   const name = fresh_id("filter");
 
@@ -51,23 +51,23 @@ function mixture_part(model, turn, signal) {
     of_layer.hidden = family !== "learned mixture";
     if (!channels) return;
     draw_tile(canvas, picture_at(as_bytes(mixture), side, 0), LARGE);
-    const unit = of_layer.hidden ? "steered" : model.get("unit");
+    const unit = of_layer.hidden ? word("steered") : model.get("unit");
     sum.textContent = unit;
-    set_attributes(canvas, { "aria-label": `What the mixture comes to: ${unit}` });
+    set_attributes(canvas, { "aria-label": word("What the mixture comes to: {unit}", { unit }) });
     const values = as_floats(shares);
     const reach = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-12);
-    bars.replaceChildren(element("caption", { class: "cv-faint" }, channels > 1 ? `Share of each basis, by channel${channels === 3 ? " (red, green, blue)" : " (mean size)"}` : "Share of each filter"),
+    bars.replaceChildren(element("caption", { class: "cv-faint" }, channels === 3 ? word("Share of each basis, by channel (red, green, blue)") : channels > 1 ? word("Share of each basis, by channel (mean size)") : word("Share of each filter")),
       ...names.map((/** @type {string} */ each, /** @type {number} */ place) => {
         const own = Array.from(values.subarray(place * channels, (place + 1) * channels));
         const shown = channels > 3 ? [Math.sqrt(own.reduce((total, value) => total + value * value, 0) / channels)] : own;
         const told = shown.map(short_number).join(", ");
         return element("tr", {}, element("th", { scope: "row" }, each),
-          element("td", { class: "cv-design-bar" }, ...shown.map((value, channel) => bar(value, reach, `${each}${shown.length === 3 ? ` ${CHANNEL_NAMES[channel]}` : ""}`, channel, shown.length))),
+          element("td", { class: "cv-design-bar" }, ...shown.map((value, channel) => bar(value, reach, `${each}${shown.length === 3 ? ` ${channel_words()[channel]}` : ""}`, channel, shown.length))),
           element("td", { class: "cv-numbers" }, told));
       }));
     bars.style.setProperty("--cv-row", `${BAR * Math.min(3, channels)}px`);
     mark();
-    canvas.dataset.ready = `${unit} ${names.length}`;
+    canvas.dataset.ready = `${of_layer.hidden ? "steered" : unit} ${names.length}`;
   };
   on_change(model, ["view"], draw, signal);
   on_change(model, ["layer_filters"], show_strip, signal);

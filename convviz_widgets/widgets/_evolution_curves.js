@@ -44,13 +44,13 @@ function settling_table(overview, choose, signal) {
   const last = epochs.length - 1;
   const rows = layers.map((/** @type {any} */ { name, settled }) => {
     const at = settled === null ? last : epochs.indexOf(settled);
-    const text = settled === null ? "at the end" : `epoch ${settled}`;
+    const text = settled === null ? word("at the end") : word("epoch {epoch}", { epoch: settled });
     const bar = element("span", { class: "cv-evo-bar", "aria-hidden": "true" }, element("span", { style: `width: ${(100 * (at + 1)) / (last + 1)}%`, "data-late": settled === null }));
-    const node = element("button", { type: "button", class: "cv-quiet cv-evo-layer", title: `${name} is settled ${settled === null ? "not before the last snapshot" : `from epoch ${settled} on`}. Press to show it.`, ...KEYED }, element("span", { class: "cv-cut" }, name), bar, element("span", { class: "cv-numbers" }, text));
+    const node = element("button", { type: "button", class: "cv-quiet cv-evo-layer", title: settled === null ? word("{layer} is settled not before the last snapshot. Press to show it.", { layer: name }) : word("{layer} is settled from epoch {epoch} on. Press to show it.", { layer: name, epoch: settled }), ...KEYED }, element("span", { class: "cv-cut" }, name), bar, element("span", { class: "cv-numbers" }, text));
     node.addEventListener("click", () => choose(name), { signal });
     return { name, node };
   });
-  const node = element("div", { class: "cv-panel", role: "group", "aria-label": "Settling time of each layer" }, element("h3", {}, `Settled from (cosine ≥ ${threshold})`), ...rows.map((/** @type {any} */ each) => each.node));
+  const node = element("div", { class: "cv-panel", role: "group", "aria-label": word("Settling time of each layer") }, element("h3", {}, word("Settled from (cosine ≥ {threshold})", { threshold })), ...rows.map((/** @type {any} */ each) => each.node));
   const show = (/** @type {string} */ layer) => rows.forEach((/** @type {any} */ each) => set_attributes(each.node, { "aria-pressed": String(each.name === layer) }));
   return { node, show };
 }

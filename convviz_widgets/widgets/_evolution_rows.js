@@ -41,11 +41,11 @@ function draw_fitted(context, picture, part, left, side) {
 function unit_rows(model, turn, signal) {
   const { epochs, probes, layers } = model.get("overview");
   const stem = fresh_id("evolution");
-  const list = element("div", { class: "cv-evo-rows", role: "listbox", "aria-label": "Units", ...KEYED });
+  const list = element("div", { class: "cv-evo-rows", role: "listbox", "aria-label": word("Units"), ...KEYED });
   const labels = epochs.map((/** @type {number} */ epoch) => element("span", { style: `width: ${SMALL + GAP}px` }, String(epoch)));
   const many = Math.max(...Object.values(model.get("sheets")).map((/** @type {any} */ each) => each.many));
-  const head = element("div", { class: "cv-evo-head cv-faint", "aria-hidden": "true" }, element("span", { class: "cv-evo-name" }), element("span", { style: `width: ${LARGE}px` }, "projection"),
-    element("span", { style: `width: ${many * (LARGE + GAP) - GAP}px` }, "excites it most"), element("span", { class: "cv-evo-epochs cv-numbers" }, ...labels));
+  const head = element("div", { class: "cv-evo-head cv-faint", "aria-hidden": "true" }, element("span", { class: "cv-evo-name" }), element("span", { style: `width: ${LARGE}px` }, word("projection")),
+    element("span", { style: `width: ${many * (LARGE + GAP) - GAP}px` }, word("excites it most")), element("span", { class: "cv-evo-epochs cv-numbers" }, ...labels));
   const node = element("div", { class: "cv-evo-units" }, head, list);
   /** @type {any[]} */
   let rows = [];
@@ -62,7 +62,7 @@ function unit_rows(model, turn, signal) {
       const address = `${layer.name}:${channel}`;
       const projection = element("canvas", { role: "img" });
       const crops = element("canvas", { role: "img" });
-      const strip = element("canvas", { role: "img", class: "cv-evo-strip", "aria-label": `${address} at all epochs`, title: "Press an epoch to go there" });
+      const strip = element("canvas", { role: "img", class: "cv-evo-strip", "aria-label": word("{unit} at all epochs", { unit: address }), title: word("Press an epoch to go there") });
       const numbers = ["activation", "cosine"].map(() => element("span", { class: "cv-faint cv-numbers" }));
       const row = element("div", { class: "cv-evo-row", role: "option", id: `${stem}-${channel}` },
         element("span", { class: "cv-evo-name" }, element("b", { class: "cv-numbers" }, address), ...numbers), projection, crops, strip);
@@ -91,12 +91,12 @@ function unit_rows(model, turn, signal) {
     strip.translate(GAP / 2, GAP);
     epochs.forEach((/** @type {number} */ _, /** @type {number} */ epoch) => draw_fitted(strip, sheet.projections, tile(epoch), epoch * (SMALL + GAP), SMALL));
     const [answer, cosine] = [sheet.activation[first], sheet.cosine[place * epochs.length + at]];
-    each.numbers[0].textContent = `activation ${short_number(answer)}`;
-    each.numbers[1].textContent = Number.isNaN(cosine) ? "no projection" : `cosine ${cosine.toFixed(2)}`;
-    const told = `${each.address} after epoch ${epochs[at]}`;
-    set_attributes(each.projection, { "aria-label": `Projection of ${told}`, title: `Projection, cosine to the last ${Number.isNaN(cosine) ? "unknown" : cosine.toFixed(2)}` });
+    each.numbers[0].textContent = word("activation {value}", { value: short_number(answer) });
+    each.numbers[1].textContent = Number.isNaN(cosine) ? word("no projection") : word("cosine {value}", { value: cosine.toFixed(2) });
+    const told = { unit: each.address, epoch: epochs[at] };
+    set_attributes(each.projection, { "aria-label": word("Projection of {unit} after epoch {epoch}", told), title: word("Projection, cosine to the last {value}", { value: Number.isNaN(cosine) ? word("unknown") : cosine.toFixed(2) }) });
     const names = Array.from(sheet.index.slice(first, first + many), (index) => String(index)).join(", ");
-    set_attributes(each.crops, { "aria-label": `Probes that excite ${told} most: ${names}`, title: `Probes ${names}` });
+    set_attributes(each.crops, { "aria-label": word("Probes that excite {unit} after epoch {epoch} most: {names}", { ...told, names }), title: word("Probes {names}", { names }) });
   };
   const draw = once_per_frame(() => {
     if (!sheet || !pictures.length) return;

@@ -5,14 +5,14 @@
  * @param {{at: () => number, move: (place: number) => void, let_go: () => void}} slide @param {AbortSignal} signal
  */
 function curves_part(model, look, slide, signal) {
-  const legend = element("ul", { class: "cv-legend-list", "aria-label": "Layers" });
-  const add = element("select", { "aria-label": "Follow another layer", ...KEYED });
-  const menu = element("select", { class: "cv-class-menu", "aria-label": "Class that is followed", ...KEYED });
+  const legend = element("ul", { class: "cv-legend-list", "aria-label": word("Layers") });
+  const add = element("select", { "aria-label": word("Follow another layer"), ...KEYED });
+  const menu = element("select", { class: "cv-class-menu", "aria-label": word("Class that is followed"), ...KEYED });
   const best = element("span", { class: "cv-numbers", role: "status" });
-  const distance = chart_of({ title: "how far the answers move", height: 190, ...slide }, signal);
-  const chance = chart_of({ title: "what becomes of the class", head: element("div", { class: "cv-choose" }, menu, best), height: 130, ...slide }, signal);
-  const hint = element("p", { class: "cv-faint" }, "distance from the answer to the photo as it is, in lengths of that answer");
-  const node = element("section", { class: "cv-side", "aria-label": "Curves" }, element("div", { class: "cv-charted" }, distance.node, hint, legend, add), chance.node);
+  const distance = chart_of({ title: word("how far the answers move"), height: 190, ...slide }, signal);
+  const chance = chart_of({ title: word("what becomes of the class"), head: element("div", { class: "cv-choose" }, menu, best), height: 130, ...slide }, signal);
+  const hint = element("p", { class: "cv-faint" }, word("distance from the answer to the photo as it is, in lengths of that answer"));
+  const node = element("section", { class: "cv-side", "aria-label": word("Curves") }, element("div", { class: "cv-charted" }, distance.node, hint, legend, add), chance.node);
 
   /** What is drawn: nothing where the curves are of another photo or transform. */
   const read = () => {
@@ -28,7 +28,7 @@ function curves_part(model, look, slide, signal) {
     return { view, amounts, layers, chances, classes: chances ? chances.length / count : 0 };
   };
   let known = read();
-  const name_of = (/** @type {number} */ index) => model.get("network").classes[index] ?? `class ${index}`;
+  const name_of = (/** @type {number} */ index) => model.get("network").classes[index] ?? word("class {index}", { index });
   const percent = (/** @type {number} */ value) => (Number.isFinite(value) ? `${(100 * value).toFixed(value < 0.0995 ? 1 : 0)} %` : "…");
   const row_of = (/** @type {number} */ place) => (known.chances ? known.chances.slice(place * known.classes, (place + 1) * known.classes) : new Float32Array());
   const largest = (/** @type {Float32Array} */ row) => row.reduce((most, value, index) => (value > row[most] ? index : most), 0);
@@ -44,18 +44,18 @@ function curves_part(model, look, slide, signal) {
     legend.replaceChildren(...shown.map((/** @type {string} */ name, /** @type {number} */ place) => {
       const swatch = svg("svg", { class: "cv-swatch", viewBox: "0 0 26 8", "aria-hidden": "true" },
         svg("path", { d: "M0 4H26", class: `cv-curve cv-colour-${place}`, "stroke-dasharray": DASHES[place] }));
-      const close = tool_button(`Follow ${name} no longer`, "close", () => look({ layers: chosen.filter((/** @type {string} */ each) => each !== name) }), signal, { quiet: true, bare: true });
+      const close = tool_button(word("Follow {layer} no longer", { layer: name }), "close", () => look({ layers: chosen.filter((/** @type {string} */ each) => each !== name) }), signal, { quiet: true, bare: true });
       close.node.style.visibility = chosen.includes(name) && chosen.length > 1 ? "visible" : "hidden";
       return element("li", {}, swatch, element("span", {}, name), values[place], close.node);
     }));
     const others = model.get("network").layers.filter((/** @type {any} */ each) => !shown.includes(each.name));
-    add.replaceChildren(element("option", { value: "" }, "+ layer"), ...others.map((/** @type {any} */ each) => element("option", { value: each.name }, each.name)));
+    add.replaceChildren(element("option", { value: "" }, word("+ layer")), ...others.map((/** @type {any} */ each) => element("option", { value: each.name }, each.name)));
     add.disabled = shown.length >= DASHES.length;
   };
   const fill_menu = () => {
     const row = row_of(still());
     const order = Array.from(row.keys()).sort((one, other) => row[other] - row[one]);
-    const first = order.length ? `most probable: ${name_of(order[0])}` : "most probable class";
+    const first = order.length ? word("most probable: {name}", { name: name_of(order[0]) }) : word("most probable class");
     menu.replaceChildren(element("option", { value: "" }, first), ...order.map((index) => element("option", { value: index }, `${name_of(index)} · ${percent(row[index])}`)));
     menu.value = String(model.get("target") ?? "");
     chance.node.hidden = !known.chances && model.get("curves").done === true;
@@ -65,17 +65,17 @@ function curves_part(model, look, slide, signal) {
     const { amounts, layers, view } = known;
     const finite = layers.flatMap((/** @type {any} */ each) => Array.from(each.values).filter(Number.isFinite));
     const top = Math.max(1, ...finite) * 1.04;
-    const amount = amounts.length ? `${Number(amounts[at].toFixed(3))} ${view.unit}` : "";
+    const amount = amounts.length ? `${Number(amounts[at].toFixed(3))} ${heard(view.unit)}` : "";
     layers.forEach((/** @type {any} */ each, /** @type {number} */ place) => {
       const text = Number.isFinite(each.values[at]) ? each.values[at].toFixed(2) : "…";
       if (values[place] && values[place].textContent !== text) values[place].textContent = text;
     });
     const told = layers.map((/** @type {any} */ each) => `${each.name} ${each.values[at].toFixed(2)}`).join(", ");
-    distance.show({ amounts, top, at, unit: view.unit ?? "", text: `Distances at ${amount}: ${told}`,
+    distance.show({ amounts, top, at, unit: heard(view.unit), text: word("Distances at {amount}: {values}", { amount, values: told }),
       curves: layers.map((/** @type {any} */ each, /** @type {number} */ colour) => ({ values: each.values, colour, dash: DASHES[colour] })) });
     const index = known.chances ? target() : 0;
     const line = known.chances ? amounts.map((_, place) => /** @type {Float32Array} */ (known.chances)[place * known.classes + index]) : new Float32Array();
-    chance.show({ amounts, top: 1, at, unit: view.unit ?? "", curves: known.chances ? [{ values: line, colour: 6, dash: "" }] : [], text: `Probability of ${name_of(index)} at ${amount}: ${percent(line[at])}` });
+    chance.show({ amounts, top: 1, at, unit: heard(view.unit), curves: known.chances ? [{ values: line, colour: 6, dash: "" }] : [], text: word("Probability of {name} at {amount}: {value}", { name: name_of(index), amount, value: percent(line[at]) }) });
     if (known.chances) {
       const now = largest(row_of(at));
       const text = `${name_of(index)} ${percent(line[at])}${now !== index && Number.isFinite(line[at]) ? `; ${name_of(now)} ${percent(row_of(at)[now])}` : ""}`;

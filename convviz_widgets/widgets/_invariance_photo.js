@@ -1,8 +1,12 @@
 // The photo where the slider stands; the browser holds it at every amount.
 
 const FRAMES_A_SECOND = 12;
-/** @type {Record<string, string>} */
-const DONE = { translate: "shifted by", rotate: "turned by", scale: "scaled by" };
+/** @type {Record<string, (values: any) => string>} */
+const DONE = {
+  translate: (values) => word("{image}, shifted by {amount}", values),
+  rotate: (values) => word("{image}, turned by {amount}", values),
+  scale: (values) => word("{image}, scaled by {amount}", values),
+};
 
 /**
  * @param {Model} model @param {{at: () => number, move: (place: number) => void, let_go: () => void}} slide
@@ -10,13 +14,13 @@ const DONE = { translate: "shifted by", rotate: "turned by", scale: "scaled by" 
  */
 function photo_part(model, slide, signal) {
   const canvas = element("canvas", { role: "img" });
-  const scrub = element("input", { type: "range", min: 0, step: 1, "aria-label": "How far the photo is moved", ...KEYED });
-  const play = tool_button("Play", "play", () => turn(!timer), signal);
-  const home = tool_button("As it is", "back", () => {
+  const scrub = element("input", { type: "range", min: 0, step: 1, "aria-label": word("How far the photo is moved"), ...KEYED });
+  const play = tool_button(word("Play"), "play", () => turn(!timer), signal);
+  const home = tool_button(word("As it is"), "back", () => {
     turn(false);
     slide.move(still());
     slide.let_go();
-  }, signal, { quiet: true, title: "Back to the photo as it is" });
+  }, signal, { quiet: true, title: word("Back to the photo as it is") });
   const told = element("p", { class: "cv-numbers", role: "status", "aria-live": "polite" });
   const node = element("figure", { class: "cv-panel cv-moved" }, canvas, told, scrub, element("div", { class: "cv-tools" }, play.node, home.node));
   /** @type {(ImageBitmap | undefined)[]} */
@@ -39,10 +43,10 @@ function photo_part(model, slide, signal) {
     const view = model.get("view");
     if (!amounts.length) return;
     const amount = Number(amounts[slide.at()].toFixed(3));
-    const text = amount === view.stays ? `${view.path[0]} as it is` : `${view.path[0]}, ${DONE[view.path[1]]} ${amount} ${view.unit}`;
+    const text = amount === view.stays ? word("{image} as it is", { image: view.path[0] }) : DONE[view.path[1]]({ image: view.path[0], amount: `${amount} ${heard(view.unit)}` });
     if (told.textContent !== text) told.textContent = text;
     scrub.value = String(slide.at());
-    set_attributes(scrub, { "aria-valuetext": `${amount} ${view.unit}` });
+    set_attributes(scrub, { "aria-valuetext": `${amount} ${heard(view.unit)}` });
     set_attributes(canvas, { "aria-label": text });
     draw();
   };
@@ -56,7 +60,7 @@ function photo_part(model, slide, signal) {
     clearTimeout(timer);
     timer = on ? window.setTimeout(advance, 1000 / FRAMES_A_SECOND) : 0;
     set_attributes(told, { "aria-live": on ? "off" : "polite" });
-    play.show(on ? "Pause" : "Play", on ? "pause" : "play");
+    play.show(on ? word("Pause") : word("Play"), on ? "pause" : "play");
     if (playing && !on) slide.let_go();
   };
   const load = async () => {

@@ -1,18 +1,18 @@
 // How the photo is moved: the transform, its direction, and what fills.
 
-/** @type {[string, string, string][]} */
-const TRANSFORMS = [["translate", "Shift", "Shift the photo by pixels"], ["rotate", "Turn", "Turn the photo by degrees"], ["scale", "Scale", "Make the photo larger or smaller"]];
-/** @type {[string, string, string][]} */
-const DIRECTIONS = [["vertical", "↕ down", "Shift it down, or up below zero"], ["horizontal", "↔ right", "Shift it to the right, or to the left below zero"]];
-const FILL_TEXT = { grey: "grey", mean: "mean colour", blur: "blurred photo", noise: "noise", edge: "nearest pixel" };
+/** @type {() => [string, string, string][]} */
+const transform_words = () => [["translate", word("Shift"), word("Shift the photo by pixels")], ["rotate", word("Turn"), word("Turn the photo by degrees")], ["scale", word("Scale"), word("Make the photo larger or smaller")]];
+/** @type {() => [string, string, string][]} */
+const direction_words = () => [["vertical", word("↕ down"), word("Shift it down, or up below zero")], ["horizontal", word("↔ right"), word("Shift it to the right, or to the left below zero")]];
+const fill_words = () => ({ grey: word("grey"), mean: word("mean colour"), blur: word("blurred photo"), noise: word("noise"), edge: word("nearest pixel") });
 
 /** @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal */
 function tools_part(model, look, signal) {
-  const transform = choice_row("How the photo is moved", TRANSFORMS, (value) => look({ transform: value }), signal);
-  const direction = choice_row("Direction", DIRECTIONS, (value) => look({ direction: value }), signal);
-  const fill = element("select", { "aria-label": "What shows where the photo does not reach", ...KEYED },
-    ...Object.entries(FILL_TEXT).map(([value, text]) => element("option", { value }, text)));
-  const node = element("div", { class: "cv-tools" }, transform.node, direction.node, element("label", {}, "uncovered: ", fill));
+  const transform = choice_row(word("How the photo is moved"), transform_words(), (value) => look({ transform: value }), signal);
+  const direction = choice_row(word("Direction"), direction_words(), (value) => look({ direction: value }), signal);
+  const fill = element("select", { "aria-label": word("What shows where the photo does not reach"), ...KEYED },
+    ...Object.entries(fill_words()).map(([value, text]) => element("option", { value }, text)));
+  const node = element("div", { class: "cv-tools" }, transform.node, direction.node, element("label", {}, `${word("uncovered:")} `, fill));
   const show = () => {
     transform.show(model.get("transform"));
     direction.show(model.get("direction"));

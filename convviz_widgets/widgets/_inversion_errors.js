@@ -1,15 +1,18 @@
 // What is kept by depth: one line per way of telling; the tile that is looked at is marked.
 
+/** What each measure is called. @type {() => Record<string, string>} */
+const error_words = () => ({ pixel: word("pixel error"), colour: word("colour error"), answer: word("answer error"), class: word("probability of the photo's class") });
+
 /** @param {Model} model @param {ReturnType<typeof tile_store>} held @param {(layer: string) => void} focus @param {AbortSignal} signal */
 function errors_part(model, held, focus, signal) {
   const HEIGHT = 150;
   const [LEFT, RIGHT, TOP, BOTTOM] = [38, 14, 8, 22];
   let measure = "pixel";
-  const modes = choice_row("Measure drawn", [
-    ["pixel", "pixel", "Mean absolute difference from the photo, in [0, 1]"],
-    ["colour", "colour", "The same of the colours without their brightness"],
-    ["answer", "answer", "Squared distance of the layer's answer from what was told from, as a share of its own square"],
-    ["class", "class", "How probable the network finds, in what was told, the class it takes the photo for"],
+  const modes = choice_row(word("Measure drawn"), [
+    ["pixel", word("pixel"), word("Mean absolute difference from the photo, in [0, 1]")],
+    ["colour", word("colour"), word("The same of the colours without their brightness")],
+    ["answer", word("answer"), word("Squared distance of the layer's answer from what was told from, as a share of its own square")],
+    ["class", word("class"), word("How probable the network finds, in what was told, the class it takes the photo for")],
   ], (value) => {
     measure = value;
     draw();
@@ -17,15 +20,15 @@ function errors_part(model, held, focus, signal) {
   const heading = element("h3", {});
   const chart = svg("svg", { role: "img" });
   const legend = element("ul", { class: "cv-legend-lines" });
-  const node = element("section", { class: "cv-errors", "aria-label": "Errors by depth" },
+  const node = element("section", { class: "cv-errors", "aria-label": word("Errors by depth") },
     element("div", { class: "cv-tools" }, heading, modes.node), chart, legend);
   /** @type {{names: string[], x: (place: number) => number}} */
   let laid = { names: [], x: () => 0 };
 
   const draw = once_per_frame(() => {
     modes.show(measure);
-    const title = measure === "class" ? "probability of the photo's class" : `${measure} error`;
-    heading.textContent = `${measure === "class" ? "class kept" : "error"} by depth`;
+    const title = error_words()[measure];
+    heading.textContent = measure === "class" ? word("class kept by depth") : word("error by depth");
     const names = held.tiles.map((each) => each.layer);
     const lines = (model.get("view").lines ?? []).map((/** @type {any} */ line, /** @type {number} */ way) => ({
       ...line, way, at: names.flatMap((layer, place) => (line.points[layer]?.[measure] === undefined ? [] : [[place, line.points[layer][measure]]])),
@@ -46,14 +49,14 @@ function errors_part(model, held, focus, signal) {
     const drawn = [...lines].reverse().flatMap((/** @type {any} */ line) => {
       const path = svg("path", { class: `cv-error-line cv-way-${line.way}`, d: `M${line.at.map((/** @type {number[]} */ each) => `${x(each[0]).toFixed(1)} ${y(each[1]).toFixed(1)}`).join("L")}` });
       const dots = line.at.map((/** @type {number[]} */ each) => svg("circle", { class: `cv-error-dot cv-way-${line.way}`, cx: x(each[0]).toFixed(1), cy: y(each[1]).toFixed(1), r: line.own ? 3.5 : 2.2 },
-        svg("title", {}, `${names[each[0]]}: ${each[1].toFixed(3)} (${line.name})`)));
+        svg("title", {}, `${names[each[0]]}: ${each[1].toFixed(3)} (${heard(line.name)})`)));
       return [path, ...dots];
     });
     chart.replaceChildren(...grid, ...mark, ...drawn, ...layer_names(names, chosen, x, width, HEIGHT));
-    const told = lines.map((/** @type {any} */ line) => `${line.name}: ${line.at.map((/** @type {number[]} */ each) => `${names[each[0]]} ${each[1].toFixed(3)}`).join(", ")}`);
-    set_attributes(chart, { "aria-label": `${title} by depth. ${told.join(". ")}` });
+    const told = lines.map((/** @type {any} */ line) => `${heard(line.name)}: ${line.at.map((/** @type {number[]} */ each) => `${names[each[0]]} ${each[1].toFixed(3)}`).join(", ")}`);
+    set_attributes(chart, { "aria-label": `${word("{title} by depth.", { title })} ${told.join(". ")}` });
     legend.replaceChildren(...lines.map((/** @type {any} */ line) => element("li", {},
-      svg("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" }, svg("path", { class: `cv-error-line cv-way-${line.way}`, d: "M0 4H24" })), element("span", {}, line.name))));
+      svg("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" }, svg("path", { class: `cv-error-line cv-way-${line.way}`, d: "M0 4H24" })), element("span", {}, heard(line.name)))));
     node.hidden = !model.get("view").lines?.some((/** @type {any} */ line) => Object.keys(line.points).length);
   }, signal);
   chart.addEventListener("click", (/** @type {MouseEvent} */ event) => {

@@ -52,10 +52,10 @@ function mean_of(values) {
 /** @param {Model} model @param {ReturnType<typeof tile_store>} held @param {(layer: string) => void} focus @param {(wish: any) => void} look @param {AbortSignal} signal */
 function strip_part(model, held, focus, look, signal) {
   const stem = fresh_id("tile");
-  const list = element("div", { class: "cv-film", role: "listbox", "aria-label": "Layers; Delete takes one away", "aria-orientation": "horizontal", ...KEYED });
-  const add = element("select", { "aria-label": "Add a layer", ...KEYED });
-  const away = tool_button("Take away", "close", () => drop(), signal, { title: "Take the layer that is looked at out of the filmstrip" });
-  const node = element("section", { class: "cv-strip-of-layers", "aria-label": "Filmstrip of layers" }, list, element("div", { class: "cv-tools" }, add, away.node));
+  const list = element("div", { class: "cv-film", role: "listbox", "aria-label": word("Layers; Delete takes one away"), "aria-orientation": "horizontal", ...KEYED });
+  const add = element("select", { "aria-label": word("Add a layer"), ...KEYED });
+  const away = tool_button(word("Take away"), "close", () => drop(), signal, { title: word("Take the layer that is looked at out of the filmstrip") });
+  const node = element("section", { class: "cv-strip-of-layers", "aria-label": word("Filmstrip of layers") }, list, element("div", { class: "cv-tools" }, add, away.node));
   /** @type {any[]} */
   let parts = [];
   const layers = () => held.tiles.map((each) => each.layer);
@@ -72,7 +72,7 @@ function strip_part(model, held, focus, look, signal) {
     });
     list.replaceChildren(...parts.map((each) => each.node));
     const offered = (model.get("network").layers ?? []).map((/** @type {any} */ each) => each.name).filter((/** @type {string} */ name) => !names.includes(name));
-    add.replaceChildren(element("option", { value: "" }, "+ layer …"), ...offered.map((/** @type {string} */ name) => element("option", { value: name }, name)));
+    add.replaceChildren(element("option", { value: "" }, word("+ layer …")), ...offered.map((/** @type {string} */ name) => element("option", { value: name }, name)));
     away.node.disabled = names.length < 2;
   };
   const draw = once_per_frame(() => {
@@ -85,11 +85,11 @@ function strip_part(model, held, focus, look, signal) {
       else part.canvas.removeAttribute("style");
       part.canvas.hidden = !bitmap;
       const known = tile.pixel.length > 0 && !tile.stale;
-      part.pixel.textContent = known ? `pixel ${mean_of(tile.pixel).toFixed(3)}` : tile.note ? "not told" : "under way …";
-      part.answer.textContent = known && tile.losses.length ? `answer ${short_number(Number(mean_of(tile.losses).toPrecision(2)))}` : "";
+      part.pixel.textContent = known ? word("pixel {value}", { value: mean_of(tile.pixel).toFixed(3) }) : tile.note ? word("not told") : word("under way …");
+      part.answer.textContent = known && tile.losses.length ? word("answer {value}", { value: short_number(Number(mean_of(tile.losses).toPrecision(2))) }) : "";
       const state = tile.stale || !(tile.done || known) ? "waiting" : !tile.done ? "running" : tile.note ? "noted" : "done";
-      set_attributes(part.node, { "aria-selected": String(tile === chosen), title: tile.note || null, "data-state": state,
-        "aria-label": `${tile.layer}: ${part.pixel.textContent} ${part.answer.textContent} ${tile.note}`.trim() });
+      set_attributes(part.node, { "aria-selected": String(tile === chosen), title: heard(tile.note) || null, "data-state": state,
+        "aria-label": `${tile.layer}: ${part.pixel.textContent} ${part.answer.textContent} ${heard(tile.note)}`.trim() });
       if (tile === chosen) set_attributes(list, { "aria-activedescendant": part.node.id });
     });
     node.dataset.drawn = String(Number(node.dataset.drawn ?? 0) + 1);

@@ -131,7 +131,7 @@ const KEYED = { tabindex: 0, "data-lm-suppress-shortcuts": "true" };
 /** A box that tells an error and can be closed. @param {Model} model @param {AbortSignal} signal */
 function problem_box(model, signal) {
   const text = element("span");
-  const close = element("button", { type: "button", class: "cv-quiet", "aria-label": "Close this message" }, "✕");
+  const close = element("button", { type: "button", class: "cv-quiet", "aria-label": word("Close this message") }, "✕");
   const box = element("div", { class: "cv-problem", role: "alert", hidden: true }, text, close);
   const show = () => {
     const problem = model.get("problem");

@@ -116,12 +116,12 @@ function scale_of(knob) {
  */
 function slider_row(knob, turn, signal) {
   const scale = scale_of(knob);
-  const name = knob.name.replaceAll("_", " ");
+  const name = heard(knob.name.replaceAll("_", " "));
   const id = fresh_id("knob");
-  const label = element("label", { for: id, title: knob.help }, name, ...(knob.unit ? [element("span", { class: "cv-faint" }, ` ${knob.unit}`)] : []));
-  const range = element("input", { id, type: "range", min: scale.min, max: scale.max, step: scale.step, title: `${knob.help} — double click or Delete: back to the recipe`, ...KEYED });
-  const number = element("input", { type: "number", class: "cv-numbers", min: knob.low, max: knob.high, step: "any", "aria-label": `${name}, as a number`, ...KEYED });
-  const back = tool_button(`Reset ${name}`, "back", () => turn(null), signal, { quiet: true, bare: true, title: "Back to the recipe's value" });
+  const label = element("label", { for: id, title: heard(knob.help) }, name, ...(knob.unit ? [element("span", { class: "cv-faint" }, ` ${heard(knob.unit)}`)] : []));
+  const range = element("input", { id, type: "range", min: scale.min, max: scale.max, step: scale.step, title: word("{help} — double click or Delete: back to the recipe", { help: heard(knob.help) }), ...KEYED });
+  const number = element("input", { type: "number", class: "cv-numbers", min: knob.low, max: knob.high, step: "any", "aria-label": word("{name}, as a number", { name }), ...KEYED });
+  const back = tool_button(word("Reset {name}", { name }), "back", () => turn(null), signal, { quiet: true, bare: true, title: word("Back to the recipe's value") });
   const node = element("div", { class: "cv-knob", "data-knob": knob.name }, label, range, number, back.node);
   let given = NaN;
   let current = NaN;
@@ -129,7 +129,7 @@ function slider_row(knob, turn, signal) {
     current = value;
     number.value = String(value);
     range.style.setProperty("--cv-share", String((Number(range.value) - scale.min) / (scale.max - scale.min)));
-    set_attributes(range, { "aria-valuetext": `${short_number(value)} ${knob.unit}`.trim() });
+    set_attributes(range, { "aria-valuetext": `${short_number(value)} ${heard(knob.unit)}`.trim() });
   };
   range.addEventListener("input", () => {
     const value = scale.value(Number(range.value));
@@ -195,7 +195,7 @@ function growing_line(name) {
     set_attributes(marks, { d: joints.map((part) => `M${x(part)} 0V${HEIGHT}`).join("") || "M0 0" });
     high.textContent = short_number(top);
     low.textContent = short_number(bottom);
-    set_attributes(chart, { "aria-label": `${name}: from ${short_number(values[0])} to ${short_number(values[values.length - 1])} in ${values.length} points, between ${short_number(bottom)} and ${short_number(top)}` });
+    set_attributes(chart, { "aria-label": word("{name}: from {first} to {last} in {count} points, between {bottom} and {top}", { name, first: short_number(values[0]), last: short_number(values[values.length - 1]), count: values.length, bottom: short_number(bottom), top: short_number(top) }) });
   };
   return { node, draw };
 }
@@ -226,12 +226,12 @@ function hand_over(name, type, bytes) {
 
 /** A button that copies code, and says for a moment whether that was allowed. @param {() => string} code @param {AbortSignal} signal */
 function copy_button(code, signal) {
-  const button = tool_button("Copy as code", "copy", async () => {
+  const button = tool_button(word("Copy as code"), "copy", async () => {
     const done = await copy_text(code());
     button.node.dataset.done = String(done);
-    button.show(done ? "Copied" : "Not copied", "copy");
+    button.show(done ? word("Copied") : word("Not copied"), "copy");
     setTimeout(() => {
-      button.show("Copy as code", "copy");
+      button.show(word("Copy as code"), "copy");
       button.node.dataset.done = "false";
     }, 1500);
   }, signal);

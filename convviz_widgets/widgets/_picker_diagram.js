@@ -18,18 +18,18 @@ function diagram_part(model, look, signal) {
   const id = fresh_id("layer");
   let active = "";
 
-  const drawing = svg("svg", { class: "cv-network", role: "listbox", "aria-label": `Layers of ${network.name}`, "aria-orientation": "horizontal", ...KEYED });
+  const drawing = svg("svg", { class: "cv-network", role: "listbox", "aria-label": word("Layers of {network}", { network: network.name }), "aria-orientation": "horizontal", ...KEYED });
   const frame = element("div", { class: "cv-network-frame" }, drawing);
   const told = element("p", { class: "cv-told cv-numbers" });
-  const all = element("button", { type: "button", hidden: blocks.length === 0 }, "Open all blocks");
+  const all = element("button", { type: "button", hidden: blocks.length === 0 }, word("Open all blocks"));
   const head = element("div", { class: "cv-head" }, element("h3", {}, network.name),
-    element("span", { class: "cv-faint" }, `input ${network.input.join(" × ")}`), all);
-  const node = element("section", { class: "cv-diagram", "aria-label": "Network" }, head, frame, told);
+    element("span", { class: "cv-faint" }, word("input {shape}", { shape: network.input.join(" × ") })), all);
+  const node = element("section", { class: "cv-diagram", "aria-label": word("Network") }, head, frame, told);
 
   /** @param {any} layer */
   const describe = (layer) => {
-    const field = layer.field ? `sees ${layer.field.size.join(" × ")} px, every ${layer.field.stride[0]} px` : "sees the whole picture";
-    return `${layer.name} · ${layer.type} (${layer.kind}) · ${layer.shape.join(" × ")} · ${field}`;
+    const field = layer.field ? word("sees {size} px, every {stride} px", { size: layer.field.size.join(" × "), stride: layer.field.stride[0] }) : word("sees the whole picture");
+    return `${layer.name} · ${layer.type} (${heard(layer.kind)}) · ${layer.shape.join(" × ")} · ${field}`;
   };
   /** The closed block that hides a layer, or the layer itself. @param {string} name */
   const stand_in = (name) => {
@@ -92,7 +92,7 @@ function diagram_part(model, look, signal) {
     drawing.replaceChildren(svg("circle", { class: "cv-input", cx: 6, cy: middle, r: 4 }), ...edges,
       ...drawn.map((layer) => box(layer, position.get(layer.name), layer.name === chosen)));
     set_attributes(drawing, { "aria-activedescendant": `${id}-${layers.indexOf(by_name.get(active))}` });
-    all.textContent = open.size ? "Close all blocks" : "Open all blocks";
+    all.textContent = open.size ? word("Close all blocks") : word("Open all blocks");
   };
 
   /** A line to the next column, an arc over all further ones. @param {any} from @param {any} to @param {number} top */

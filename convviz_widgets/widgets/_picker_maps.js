@@ -7,16 +7,16 @@ const PAD = 6;
 /** @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal */
 function maps_part(model, look, signal) {
   const title = element("h3");
-  const sort = element("select", { "aria-label": "Order of the channels" },
-    ...[["max", "strongest first"], ["mean", "highest mean first"], ["silent", "sparsest first"], ["index", "by number"]].map(([value, text]) => element("option", { value }, text)));
-  const find = element("input", { type: "search", placeholder: "channel", "aria-label": "Find a channel by number or class name", size: 9 });
-  const scale = element("select", { "aria-label": "Colour range" }, element("option", { value: "own" }, "each map its own range"), element("option", { value: "shared" }, "one range for all"));
+  const sort = element("select", { "aria-label": word("Order of the channels") },
+    ...[["max", word("strongest first")], ["mean", word("highest mean first")], ["silent", word("sparsest first")], ["index", word("by number")]].map(([value, text]) => element("option", { value }, text)));
+  const find = element("input", { type: "search", placeholder: word("channel"), "aria-label": word("Find a channel by number or class name"), size: 9 });
+  const scale = element("select", { "aria-label": word("Colour range") }, element("option", { value: "own" }, word("each map its own range")), element("option", { value: "shared" }, word("one range for all")));
   const canvas = element("canvas", { "aria-hidden": "true" });
   const spacer = element("div", { class: "cv-spacer" });
   const id = fresh_id("channel");
   const option = element("div", { role: "option", id, class: "cv-hidden-text", "aria-selected": "true" });
-  const port = element("div", { class: "cv-port", role: "listbox", "aria-label": "Channels", "aria-activedescendant": id, ...KEYED }, canvas, spacer, option);
-  const node = element("section", { class: "cv-maps", "aria-label": "Channels of the layer" },
+  const port = element("div", { class: "cv-port", role: "listbox", "aria-label": word("Channels"), "aria-activedescendant": id, ...KEYED }, canvas, spacer, option);
+  const node = element("section", { class: "cv-maps", "aria-label": word("Channels of the layer") },
     element("div", { class: "cv-head" }, title, sort, scale, find), port);
 
   /** @type {any} */
@@ -36,7 +36,7 @@ function maps_part(model, look, signal) {
   };
   /** @param {number} channel */
   const describe = (channel) =>
-    `unit ${channel} of ${held.layer}${label(channel) === String(channel) ? "" : `, ${label(channel)}`}: mean ${short_number(held.mean[channel])}, largest ${short_number(held.high[channel])}`;
+    word("unit {unit} of {layer}: mean {mean}, largest {most}", { unit: channel, layer: label(channel) === String(channel) ? held.layer : `${held.layer}, ${label(channel)}`, mean: short_number(held.mean[channel]), most: short_number(held.high[channel]) });
 
   const take = () => {
     const maps = model.get("maps");
@@ -45,7 +45,7 @@ function maps_part(model, look, signal) {
     const [low, high, mean, silent] = [maps.low, maps.high, maps.mean, maps.silent].map(as_floats);
     held = { layer: maps.layer, count, height, width, codes: as_bytes(maps.codes), low, high, mean, silent,
       lowest: low.reduce((a, b) => Math.min(a, b), Infinity), highest: high.reduce((a, b) => Math.max(a, b), -Infinity) };
-    title.textContent = `${maps.layer} · ${count} channels`;
+    title.textContent = `${maps.layer} · ${word("{count} channels", { count })}`;
     arrange();
   };
   const arrange = () => {

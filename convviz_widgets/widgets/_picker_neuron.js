@@ -3,17 +3,17 @@
 /** @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal @param {(name: string) => any} layer_of */
 function neuron_part(model, look, signal, layer_of) {
   const title = element("h3", { class: "cv-numbers" });
-  const canvas = element("canvas", { class: "cv-large", role: "img", "aria-roledescription": "map over photo", ...KEYED });
+  const canvas = element("canvas", { class: "cv-large", role: "img", "aria-roledescription": word("map over photo"), ...KEYED });
   const read = element("p", { class: "cv-told cv-numbers", role: "status", "aria-live": "polite" });
-  const cover = element("input", { type: "range", min: 0, max: 100, value: 80, "aria-label": "How much the map covers the photo" });
+  const cover = element("input", { type: "range", min: 0, max: 100, value: 80, "aria-label": word("How much the map covers the photo") });
   const bars = svg("svg", { class: "cv-histogram", viewBox: "0 0 240 34", preserveAspectRatio: "none", role: "img" });
   const ends = element("div", { class: "cv-ends cv-faint cv-numbers" });
   const patches = element("div", { class: "cv-patches" });
   const waiting = element("p", { class: "cv-faint" });
-  const bar = element("progress", { max: 1, value: 0, "aria-label": "Search for patches" });
-  const node = element("section", { class: "cv-neuron", "aria-label": "Chosen neuron" }, title, canvas, read,
-    element("label", { class: "cv-cover" }, element("span", {}, "photo"), cover, element("span", {}, "map")),
-    bars, ends, element("h3", {}, "Excited most by"), patches, waiting, bar);
+  const bar = element("progress", { max: 1, value: 0, "aria-label": word("Search for patches") });
+  const node = element("section", { class: "cv-neuron", "aria-label": word("Chosen neuron") }, title, canvas, read,
+    element("label", { class: "cv-cover" }, element("span", {}, word("photo")), cover, element("span", {}, word("map"))),
+    bars, ends, element("h3", {}, word("Excited most by")), patches, waiting, bar);
 
   /** @type {any} */
   let held = null;
@@ -47,9 +47,9 @@ function neuron_part(model, look, signal, layer_of) {
     title.textContent = classes[held.channel] ? `${neuron.unit} · ${classes[held.channel]}` : neuron.unit;
     const mean = values.reduce((a, b) => a + b, 0) / values.length;
     const best = values.indexOf(high);
-    held.summary = values.length === 1 ? `value ${short_number(high)}`
-      : `mean ${short_number(mean)}, largest ${short_number(high)} at row ${Math.floor(best / width)}, column ${best % width}`;
-    set_attributes(canvas, { "aria-label": `unit ${held.channel} of ${layer}, ${held.summary}. Arrow keys read values, Enter picks the neuron.` });
+    held.summary = values.length === 1 ? word("value {value}", { value: short_number(high) })
+      : word("mean {mean}, largest {most} at row {row}, column {column}", { mean: short_number(mean), most: short_number(high), row: Math.floor(best / width), column: best % width });
+    set_attributes(canvas, { "aria-label": word("unit {unit} of {layer}, {summary}. Arrow keys read values, Enter picks the neuron.", { unit: held.channel, layer, summary: held.summary }) });
     histogram();
     show_patches();
     draw();
@@ -75,7 +75,7 @@ function neuron_part(model, look, signal, layer_of) {
     context.globalAlpha = 1;
     const place = pointed ?? held.position;
     if (place) outline(context, place, zoom);
-    read.textContent = place ? `row ${place[0]}, column ${place[1]}: ${short_number(held.values[place[0] * held.width + place[1]])}` : held.summary;
+    read.textContent = place ? word("row {row}, column {column}: {value}", { row: place[0], column: place[1], value: short_number(held.values[place[0] * held.width + place[1]]) }) : held.summary;
     canvas.dataset.unit = held.unit;
     mark();
   }, signal);
@@ -102,8 +102,8 @@ function neuron_part(model, look, signal, layer_of) {
     const counts = new Array(BINS).fill(0);
     for (const value of held.values) counts[bin(value)] += 1;
     const most = Math.log1p(Math.max(...counts));
-    set_attributes(bars, { "aria-label": `Histogram of ${held.values.length} values from ${short_number(held.low)} to ${short_number(held.high)}` });
-    bars.replaceChildren(svg("title", {}, `${held.values.length} values, ${short_number(held.low)} to ${short_number(held.high)}; heights are logarithmic`),
+    set_attributes(bars, { "aria-label": word("Histogram of {count} values from {low} to {high}", { count: held.values.length, low: short_number(held.low), high: short_number(held.high) }) });
+    bars.replaceChildren(svg("title", {}, word("{count} values, {low} to {high}; heights are logarithmic", { count: held.values.length, low: short_number(held.low), high: short_number(held.high) })),
       ...counts.map((count, place) => {
         const height = (34 * Math.log1p(count)) / most;
         return svg("rect", { x: (place * 240) / BINS + 0.5, y: 34 - height, width: 240 / BINS - 1, height });
@@ -119,7 +119,7 @@ function neuron_part(model, look, signal, layer_of) {
     const top = model.get("neuron").top;
     patches.replaceChildren(...(top ?? []).map((/** @type {any} */ each) => {
       const value = short_number(each.activation);
-      const button = element("button", { type: "button", class: "cv-patch", title: `${each.image}: look at it`, "aria-label": `patch of ${each.image}, activation ${value}` },
+      const button = element("button", { type: "button", class: "cv-patch", title: word("{image}: look at it", { image: each.image }), "aria-label": word("patch of {image}, activation {value}", { image: each.image, value }) },
         element("img", { src: object_url(each.jpeg, "image/jpeg", signal), alt: "" }), element("span", { class: "cv-numbers cv-faint" }, value));
       const unit = `${held.layer}:${held.channel}${held.values.length > 1 ? `@${each.position.join(",")}` : ""}`;
       button.addEventListener("click", () => look({ image: each.image, unit }), { signal });
@@ -132,7 +132,7 @@ function neuron_part(model, look, signal, layer_of) {
     const top = model.get("neuron").top;
     bar.hidden = !progress.label;
     bar.value = progress.fraction ?? 0;
-    waiting.textContent = progress.label ?? (top && !top.length ? "No picture excites it." : "");
+    waiting.textContent = progress.label ? heard(progress.label) : (top && !top.length ? word("No picture excites it.") : "");
   };
   /** @param {PointerEvent} event */
   const under = (event) => {

@@ -5,14 +5,14 @@ const LARGEST_UPLOAD = 32_000_000;
 
 /** @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal */
 function photos_part(model, look, signal) {
-  const strip = element("div", { class: "cv-strip", role: "listbox", "aria-label": "Photos", "aria-orientation": "horizontal", ...KEYED });
+  const strip = element("div", { class: "cv-strip", role: "listbox", "aria-label": word("Photos"), "aria-orientation": "horizontal", ...KEYED });
   const rail = element("div", { class: "cv-rail" });
   strip.append(rail);
-  const file = element("input", { type: "file", accept: "image/*", class: "cv-hidden-text", tabindex: -1, "aria-label": "Choose a photo file" });
-  const add = element("button", { type: "button", title: "Add a photo of your own; it can also be dropped anywhere on the widget" }, "+ Photo");
+  const file = element("input", { type: "file", accept: "image/*", class: "cv-hidden-text", tabindex: -1, "aria-label": word("Choose a photo file") });
+  const add = element("button", { type: "button", title: word("Add a photo of your own; it can also be dropped anywhere on the widget") }, word("+ Photo"));
   const classes = element("ol", { class: "cv-classes" });
-  const empty = element("p", { class: "cv-faint cv-empty" }, "No photo yet: drop one here, or press “+ Photo”.");
-  const node = element("section", { class: "cv-photos", "aria-label": "Photo and predictions" },
+  const empty = element("p", { class: "cv-faint cv-empty" }, word("No photo yet: drop one here, or press “+ Photo”."));
+  const node = element("section", { class: "cv-photos", "aria-label": word("Photo and predictions") },
     element("div", { class: "cv-photo-choice" }, add, file, strip, empty), classes);
 
   /** @type {Map<string, string>} */
@@ -85,7 +85,7 @@ function photos_part(model, look, signal) {
   const upload = async (chosen) => {
     if (!chosen) return;
     if (chosen.size > LARGEST_UPLOAD) {
-      model.set("problem", { text: `${chosen.name} has ${chosen.size} bytes; at most ${LARGEST_UPLOAD} are taken. Scale the picture down first.` });
+      model.set("problem", { text: word("{name} has {size} bytes; at most {most} are taken. Scale the picture down first.", { name: chosen.name, size: chosen.size, most: LARGEST_UPLOAD }) });
       return;
     }
     model.send({ kind: "upload", name: chosen.name }, undefined, [await chosen.arrayBuffer()]);
@@ -103,7 +103,7 @@ function photos_part(model, look, signal) {
       const percent = `${(100 * each.probability).toFixed(each.probability < 0.0995 ? 1 : 0)} %`;
       const bar = element("span", { class: "cv-bar" });
       bar.style.setProperty("--cv-share", String(each.probability));
-      const button = element("button", { type: "button", class: "cv-quiet", disabled: !scores, title: scores ? `Look at the score of “${each.name}”` : each.name },
+      const button = element("button", { type: "button", class: "cv-quiet", disabled: !scores, title: scores ? word("Look at the score of “{name}”", { name: each.name }) : each.name },
         element("span", { class: "cv-class-name" }, each.name), bar, element("span", { class: "cv-numbers" }, percent));
       button.addEventListener("click", () => look({ unit: `${scores}:${each.index}` }), { signal });
       return element("li", {}, button);

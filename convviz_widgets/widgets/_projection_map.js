@@ -3,11 +3,11 @@
 /** The unit as a layer and a channel to choose. @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal */
 function unit_part(model, look, signal) {
   const layers = model.get("network").layers ?? [];
-  const layer = element("select", { "aria-label": "Layer", ...KEYED },
+  const layer = element("select", { "aria-label": word("Layer"), ...KEYED },
     ...layers.map((/** @type {any} */ each) => element("option", { value: each.name }, each.name)));
-  const channel = element("input", { type: "number", min: 0, step: 1, class: "cv-numbers", "aria-label": "Channel", ...KEYED });
+  const channel = element("input", { type: "number", min: 0, step: 1, class: "cv-numbers", "aria-label": word("Channel"), ...KEYED });
   const count = element("span", { class: "cv-faint" });
-  const node = element("span", { class: "cv-choose" }, element("label", {}, "Layer ", layer), element("label", {}, "channel ", channel), count);
+  const node = element("span", { class: "cv-choose" }, element("label", {}, `${word("Layer")} `, layer), element("label", {}, `${word("channel")} `, channel), count);
   const channels = () => layers.find((/** @type {any} */ each) => each.name === layer.value)?.shape[0] ?? 1;
   const show = () => {
     const { network, unit } = { network: model.get("network"), unit: model.get("unit") };
@@ -18,7 +18,7 @@ function unit_part(model, look, signal) {
     if (document.activeElement !== channel || Number(channel.value) !== place) channel.value = String(place);
     set_attributes(channel, { max: channels() - 1 });
     const name = network.scores === layer.value ? network.classes[place] : "";
-    count.textContent = `of ${channels()}${name ? ` · ${name}` : ""}`;
+    count.textContent = `${word("of {count}", { count: channels() })}${name ? ` · ${name}` : ""}`;
   };
   layer.addEventListener("change", () => look({ layer: layer.value }), { signal });
   const pick = () => {
@@ -42,11 +42,11 @@ function map_part(model, look, signal) {
   const name = element("strong", { class: "cv-numbers" });
   const what = element("span", { class: "cv-faint" });
   const title = element("figcaption", {}, name, what);
-  const canvas = element("canvas", { class: "cv-map", role: "img", "aria-roledescription": "map over photo", ...KEYED });
+  const canvas = element("canvas", { class: "cv-map", role: "img", "aria-roledescription": word("map over photo"), ...KEYED });
   const read = element("p", { class: "cv-told cv-numbers", role: "status", "aria-live": "polite" });
-  const cover = element("input", { type: "range", min: 0, max: 100, value: 70, "aria-label": "How much the map covers the photo", ...KEYED });
+  const cover = element("input", { type: "range", min: 0, max: 100, value: 70, "aria-label": word("How much the map covers the photo"), ...KEYED });
   const node = element("figure", { class: "cv-panel" }, title, canvas,
-    element("label", { class: "cv-cover" }, element("span", {}, "photo"), cover, element("span", {}, "map")), read);
+    element("label", { class: "cv-cover" }, element("span", {}, word("photo")), cover, element("span", {}, word("map"))), read);
 
   /** @type {any} */
   let held = null;
@@ -80,10 +80,10 @@ function map_part(model, look, signal) {
     held = { ...view, layer, channel: Number.parseInt(view.unit.slice(split + 1), 10), values, height, width, low, high, field,
       place: view.position ?? typed, single: view.keep === "strongest", flat: values.length === 1,
       map: canvas_of(faded(coloured(codes, width, height, as_bytes(model.get("network").colours)), codes)) };
-    const kept = held.flat ? "its answer" : held.single ? (typed ? "a chosen neuron" : "its strongest neuron") : "all of its map";
+    const kept = held.flat ? word("its answer") : held.single ? (typed ? word("a chosen neuron") : word("its strongest neuron")) : word("all of its map");
     name.textContent = view.unit;
     what.textContent = kept;
-    set_attributes(canvas, { "aria-label": `Map of ${view.unit} on ${view.image}, largest ${short_number(high)}. ${held.flat ? "" : "Arrow keys choose a neuron, Escape the strongest one."}` });
+    set_attributes(canvas, { "aria-label": `${word("Map of {unit} on {image}, largest {value}.", { unit: view.unit, image: view.image, value: short_number(high) })} ${held.flat ? "" : word("Arrow keys choose a neuron, Escape the strongest one.")}` });
     draw();
   };
   /** Where the map lies over the photo, in photo pixels. */
@@ -111,9 +111,9 @@ function map_part(model, look, signal) {
   }, signal);
   const tell = () => {
     const place = pointed ?? asked ?? held.place;
-    if (held.flat) read.textContent = `value ${short_number(held.high)}`;
+    if (held.flat) read.textContent = word("value {value}", { value: short_number(held.high) });
     else if (place) read.textContent = `row ${place[0]}, column ${place[1]}: ${short_number(held.values[place[0] * held.width + place[1]])}`;
-    else read.textContent = `largest ${short_number(held.high)}`;
+    else read.textContent = word("largest {value}", { value: short_number(held.high) });
   };
   /** @param {CanvasRenderingContext2D} context @param {number[]} box @param {number} zoom */
   const frame = (context, [left, top, right, bottom], zoom) => {

@@ -1,11 +1,11 @@
 // The signal that arrived at the photo by each rule; its strength is set here, without the kernel.
 
-/** What a ReLU lets through on the way down. @type {Record<string, string>} */
-const RULE_TEXT = {
-  deconvnet: "passes what comes down above zero",
-  gradient: "passes where it was active",
-  guided: "passes where both hold",
-};
+/** What a ReLU lets through on the way down; the second is as it is explained. @type {() => Record<string, [string, string]>} */
+const rule_words = () => ({
+  deconvnet: [word("ReLU passes what comes down above zero"), word("A ReLU passes what comes down above zero")],
+  gradient: [word("ReLU passes where it was active"), word("A ReLU passes where it was active")],
+  guided: [word("ReLU passes where both hold"), word("A ReLU passes where both hold")],
+});
 
 /** Grey levels of a signal's 256 codes; grey is zero. @param {number} high @param {number} full the magnitude of full contrast */
 function signal_levels(high, full) {
@@ -36,14 +36,14 @@ function paint_signal(canvas, signal, full, square = false) {
 
 /** How strongly signals are shown, and whether all by one scale. @param {AbortSignal} signal @param {() => void} changed */
 function strength_part(signal, changed) {
-  const range = element("input", { type: "range", min: -30, max: 60, step: 1, value: 0, "aria-label": "Strength of the signal shown", title: "Contrast: double click for the usual one", ...KEYED });
+  const range = element("input", { type: "range", min: -30, max: 60, step: 1, value: 0, "aria-label": word("Strength of the signal shown"), title: word("Contrast: double click for the usual one"), ...KEYED });
   const text = element("span", { class: "cv-numbers cv-faint" });
-  const scale = element("select", { "aria-label": "Scale of the three signals", ...KEYED },
-    element("option", { value: "own" }, "each rule its own scale"), element("option", { value: "shared" }, "one scale for all"));
+  const scale = element("select", { "aria-label": word("Scale of the three signals"), ...KEYED },
+    element("option", { value: "own" }, word("each rule its own scale")), element("option", { value: "shared" }, word("one scale for all")));
   const factor = () => 2 ** (Number(range.value) / 15);
   const show = () => {
     text.textContent = `× ${short_number(factor())}`;
-    set_attributes(range, { "aria-valuetext": `${short_number(factor())} times` });
+    set_attributes(range, { "aria-valuetext": word("{count} times", { count: short_number(factor()) }) });
     changed();
   };
   range.addEventListener("input", show, { signal });
@@ -53,16 +53,16 @@ function strength_part(signal, changed) {
   }, { signal });
   scale.addEventListener("change", changed, { signal });
   text.textContent = "× 1";
-  return { node: element("label", { class: "cv-strength" }, "Strength ", range, text), scale, factor, shared: () => scale.value === "shared" };
+  return { node: element("label", { class: "cv-strength" }, `${word("Strength")} `, range, text), scale, factor, shared: () => scale.value === "shared" };
 }
 
 /** @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal @param {{factor: () => number, shared: () => boolean}} strength */
 function rules_part(model, look, signal, strength) {
-  const tiles = Object.entries(RULE_TEXT).map(([rule, text]) => {
+  const tiles = Object.entries(rule_words()).map(([rule, [text, title]]) => {
     const canvas = element("canvas", { role: "img" });
     const note = element("p", { class: "cv-note", hidden: true });
     const node = element("figure", { class: "cv-panel", "data-rule": rule },
-      element("figcaption", {}, element("strong", {}, rule), element("span", { class: "cv-faint", title: `A ReLU ${text}` }, `ReLU ${text}`)), canvas, note);
+      element("figcaption", {}, element("strong", {}, rule), element("span", { class: "cv-faint", title }, text)), canvas, note);
     return { rule, canvas, note, node };
   });
   const draw = once_per_frame(() => {
@@ -73,9 +73,9 @@ function rules_part(model, look, signal, strength) {
       node.hidden = !found;
       if (!found) return;
       paint_signal(canvas, found, (strength.shared() ? most : found.reach) / strength.factor());
-      note.textContent = found.note;
+      note.textContent = heard(found.note);
       note.hidden = !found.note;
-      set_attributes(canvas, { "aria-label": `Signal of ${model.get("view").unit} at the photo by the ${rule} rule, up to ${short_number(found.high)}` });
+      set_attributes(canvas, { "aria-label": word("Signal of {unit} at the photo by the {rule} rule, up to {most}", { unit: model.get("view").unit, rule, most: short_number(found.high) }) });
       canvas.dataset.unit = model.get("view").unit;
     });
   }, signal);
@@ -92,15 +92,15 @@ function rules_part(model, look, signal, strength) {
     silent.hidden = !inactive?.text;
     draw();
     if (silent.hidden) return;
-    text.textContent = inactive.text;
+    text.textContent = heard(inactive.text);
     const whole = unit.split("@")[0];
     const patches = model.get("top").unit === whole ? model.get("top").patches : null;
     const pictures = (patches ?? []).filter((/** @type {any} */ each) => each.activation > 0 && each.image !== model.get("image")).slice(0, 3);
     ways.replaceChildren(
-      ...(inactive.here ? [way("Its strongest neuron", { unit: whole })] : []),
+      ...(inactive.here ? [way(word("Its strongest neuron"), { unit: whole })] : []),
       ...inactive.units.map((/** @type {string} */ each) => way(each, { unit: each })),
-      ...pictures.map((/** @type {any} */ each) => way(`${whole} on ${each.image}`, { image: each.image, unit: whole })),
-      ...(patches ? [] : [element("span", { class: "cv-faint" }, "Pictures that excite it are being searched for.")]));
+      ...pictures.map((/** @type {any} */ each) => way(word("{unit} on {image}", { unit: whole, image: each.image }), { image: each.image, unit: whole })),
+      ...(patches ? [] : [element("span", { class: "cv-faint" }, word("Pictures that excite it are being searched for."))]));
   };
   on_change(model, ["view", "top"], show, signal);
   const watch = new ResizeObserver(draw);

@@ -2,8 +2,8 @@
 
 /** @param {Model} model @param {AbortSignal} signal */
 function curves_part(model, signal) {
-  const menu = element("select", { "aria-label": "Map to measure", ...KEYED }, ...Object.keys(VARIANT_TEXT).map((each) => element("option", { value: each }, each)));
-  const start = element("button", { type: "button", title: "Removes pixels, or puts them into a blurred photo, the most important first, beside a random order", ...KEYED }, "Measure");
+  const menu = element("select", { "aria-label": word("Map to measure"), ...KEYED }, ...Object.keys(variant_words()).map((each) => element("option", { value: each }, each)));
+  const start = element("button", { type: "button", title: word("Removes pixels, or puts them into a blurred photo, the most important first, beside a random order"), ...KEYED }, word("Measure"));
   const charts = ["deletion", "insertion"].map((kind) => {
     const own = svg("path");
     const chance = svg("path", { class: "cv-chance" });
@@ -12,8 +12,8 @@ function curves_part(model, signal) {
     return { kind, own, chance, chart, text };
   });
   const result = element("div", { class: "cv-measure", role: "status", hidden: true }, ...charts.flatMap(({ chart, text }) => [chart, text]));
-  const node = element("section", { class: "cv-measure", "aria-label": "How far the map can be trusted" },
-    element("h3", {}, "how far to trust a map"), element("div", {}, menu, start), result);
+  const node = element("section", { class: "cv-measure", "aria-label": word("How far the map can be trusted") },
+    element("h3", {}, word("how far to trust a map")), element("div", {}, menu, start), result);
   /** @param {Float32Array} values @param {number} most */
   const path = (values, most) => `M${Array.from(values, (value, place) => `${((100 * place) / (values.length - 1)).toFixed(2)} ${(97 - (94 * Math.max(0, value)) / most).toFixed(2)}`).join("L")}`;
   const show = () => {
@@ -26,8 +26,9 @@ function curves_part(model, signal) {
       const most = Math.max(...mine, ...random, 1e-9);
       set_attributes(own, { d: path(mine, most) });
       set_attributes(chance, { d: path(random, most) });
-      const wish = kind === "deletion" ? "lower is better" : "higher is better";
-      text.textContent = `${kind} by ${variant}: area ${short_number(areas[kind])}, at random ${short_number(areas[`random_${kind}`])} (${wish})`;
+      const figures = { variant, area: short_number(areas[kind]), random: short_number(areas[`random_${kind}`]) };
+      text.textContent = kind === "deletion" ? word("deletion by {variant}: area {area}, at random {random} (lower is better)", figures)
+        : word("insertion by {variant}: area {area}, at random {random} (higher is better)", figures);
       set_attributes(chart, { "aria-label": text.textContent });
     });
   };

@@ -1,14 +1,14 @@
 // The maps side by side over the photo, each by one way of asking. Cover and range are set here, without the kernel.
 
-/** What each way of asking does. @type {Record<string, string>} */
-const VARIANT_TEXT = {
-  gradient: "slope of the score",
-  smoothgrad: "its mean under noise",
-  integrated: "slope from black to the photo, times the photo",
-  "grad-cam": "late maps by their weight",
-  guided: "slope, only what excites",
-  deconvnet: "carried down, only what is positive",
-};
+/** What each way of asking does. @type {() => Record<string, string>} */
+const variant_words = () => ({
+  gradient: word("slope of the score"),
+  smoothgrad: word("its mean under noise"),
+  integrated: word("slope from black to the photo, times the photo"),
+  "grad-cam": word("late maps by their weight"),
+  guided: word("slope, only what excites"),
+  deconvnet: word("carried down, only what is positive"),
+});
 /** Those that are in the same unit: score per pixel value. */
 const SLOPES = ["gradient", "smoothgrad", "guided", "deconvnet"];
 
@@ -19,13 +19,13 @@ function map_levels(high, full) {
 
 /** @param {Model} model @param {AbortSignal} signal */
 function maps_part(model, signal) {
-  const cover = element("input", { type: "range", min: 0, max: 100, value: 70, "aria-label": "How much the maps cover the photo", ...KEYED });
-  const range = element("select", { "aria-label": "Range of the colours", ...KEYED },
-    element("option", { value: "own" }, "each map its own range"), element("option", { value: "shared" }, "one range for the four slopes"));
+  const cover = element("input", { type: "range", min: 0, max: 100, value: 70, "aria-label": word("How much the maps cover the photo"), ...KEYED });
+  const range = element("select", { "aria-label": word("Range of the colours"), ...KEYED },
+    element("option", { value: "own" }, word("each map its own range")), element("option", { value: "shared" }, word("one range for the four slopes")));
   const legend = element("canvas", { width: 256, height: 1, class: "cv-legend", "aria-hidden": "true" });
-  const tools = element("div", { class: "cv-tools" }, element("label", { class: "cv-strength" }, "photo ", cover, " map"), range,
-    element("span", { class: "cv-strength cv-faint" }, "0", legend, "full"));
-  const tiles = Object.entries(VARIANT_TEXT).map(([variant, text]) => {
+  const tools = element("div", { class: "cv-tools" }, element("label", { class: "cv-strength" }, `${word("photo")} `, cover, ` ${word("map")}`), range,
+    element("span", { class: "cv-strength cv-faint" }, "0", legend, word("full")));
+  const tiles = Object.entries(variant_words()).map(([variant, text]) => {
     const canvas = element("canvas", { role: "img" });
     const told = element("p", { class: "cv-faint cv-numbers" });
     const node = element("figure", { class: "cv-panel", "data-variant": variant },
@@ -53,8 +53,8 @@ function maps_part(model, signal) {
     context.imageSmoothingEnabled = width < photo.now.width;
     context.drawImage(photo.now, ...area);
     canvas.dataset.ready = map?.codes ? model.get("view").name : "";
-    told.textContent = map?.note || (!map ? "under way …" : map.high > 0 ? `full colour: ${short_number(map.peak || map.high)}` : "Nothing arrives at the photo this way.");
-    set_attributes(canvas, { "aria-label": map?.codes ? `${variant} of ${model.get("view").name} on ${map.image ?? model.get("image")}, up to ${short_number(map.high)}` : `${variant}: not here yet` });
+    told.textContent = heard(map?.note) || (!map ? word("under way …") : map.high > 0 ? word("full colour: {value}", { value: short_number(map.peak || map.high) }) : word("Nothing arrives at the photo this way."));
+    set_attributes(canvas, { "aria-label": map?.codes ? word("{variant} of {name} on {image}, up to {most}", { variant, name: model.get("view").name, image: map.image ?? model.get("image"), most: short_number(map.high) }) : word("{variant}: not here yet", { variant }) });
     if (!map?.codes) return;
     const codes = as_bytes(map.codes);
     const levels = map_levels(map.high, range.value === "shared" && SLOPES.includes(variant) ? most : map.peak || map.high);

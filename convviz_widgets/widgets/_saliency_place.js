@@ -10,7 +10,7 @@ function place_part(model, ask, signal) {
     const node = element("label", { class: "cv-percent", title }, element("span", {}, label), range, value);
     const tell = () => {
       value.textContent = `${Number(range.value)} %`;
-      set_attributes(range, { "aria-valuetext": `percentile ${range.value}` });
+      set_attributes(range, { "aria-valuetext": word("percentile {value}", { value: range.value }) });
     };
     range.addEventListener("input", () => {
       tell();
@@ -18,10 +18,10 @@ function place_part(model, ask, signal) {
     }, { signal });
     return { name, range, node, tell };
   };
-  const above = row("above", "object above", "Pixels above this percentile of the map are seeds of the object", 50, 99.5);
-  const below = row("below", "ground below", "Pixels below this percentile of the map are seeds of the ground", 1, 95);
+  const above = row("above", word("object above"), word("Pixels above this percentile of the map are seeds of the object"), 50, 99.5);
+  const below = row("below", word("ground below"), word("Pixels below this percentile of the map are seeds of the ground"), 1, 95);
   const node = element("figure", { class: "cv-panel cv-place" },
-    element("figcaption", {}, element("strong", {}, "where it is"), element("span", { class: "cv-faint", title: "Cut out by colour, from seeds where the gradient's map is large" }, "cut out from the map's seeds")), canvas, text, above.node, below.node);
+    element("figcaption", {}, element("strong", {}, word("where it is")), element("span", { class: "cv-faint", title: word("Cut out by colour, from seeds where the gradient's map is large") }, word("cut out from the map's seeds"))), canvas, text, above.node, below.node);
   /** The ground stays below the object. @param {string} name */
   const moved = (name) => {
     const [high, low] = [Number(above.range.value), Number(below.range.value)];
@@ -38,9 +38,9 @@ function place_part(model, ask, signal) {
     const context = fit_canvas(canvas, photo.now.width * zoom, photo.now.height * zoom);
     context.imageSmoothingEnabled = zoom < 1;
     context.drawImage(photo.now, 0, 0, photo.now.width * zoom, photo.now.height * zoom);
-    text.textContent = current ? words(place) : "being cut out …";
+    text.textContent = current ? words(place) : word("being cut out …");
     canvas.dataset.ready = current ? `${place.above}-${place.below}` : "";
-    set_attributes(canvas, { "aria-label": current ? `${model.get("view").name}: ${words(place)}` : "not found yet" });
+    set_attributes(canvas, { "aria-label": current ? `${model.get("view").name}: ${words(place)}` : word("not found yet") });
     if (!current) return;
     const [height, width] = place.shape;
     const mask = as_bytes(place.mask);
@@ -55,7 +55,7 @@ function place_part(model, ask, signal) {
       context.strokeRect(left + 1, top + 1, right - left - 2, bottom - top - 2);
     }
   }, signal);
-  const words = (/** @type {any} */ { box: [left, top, right, bottom], share }) => `columns ${left}–${right - 1}, rows ${top}–${bottom - 1} · ${(100 * share).toFixed(0)} % of the photo`;
+  const words = (/** @type {any} */ { box: [left, top, right, bottom], share }) => word("columns {left}–{right}, rows {top}–{bottom} · {share} % of the photo", { left, right: right - 1, top, bottom: bottom - 1, share: (100 * share).toFixed(0) });
   const photo = photo_bitmap(model, draw, signal);
   const set = () => {
     for (const each of [above, below]) {

@@ -16,7 +16,7 @@ function render({ model, el }) {
   const say = (message) => model.send(message);
   const knobs = knobs_part(model, gate, signal);
   const pins = pins_part(model, say, gate.wish, signal);
-  const root = element("div", { class: "cv cv-am", role: "group", "aria-label": `Activation maximization in ${model.get("network").name}` },
+  const root = element("div", { class: "cv cv-am", role: "group", "aria-label": word("Activation maximization in {network}", { network: model.get("network").name }) },
     element("div", { class: "cv-top" }, target_part(model, gate.wish, signal).node),
     problem_box(model, signal),
     element("div", { class: "cv-bench" }, picture_part(model, say, signal).node, element("div", { class: "cv-side" }, knobs.node, pins.node)),
@@ -31,4 +31,4 @@ function render({ model, el }) {
   return () => ended.abort();
 }
 
-export default { render };
+export default { render: in_language(render) };

@@ -5,6 +5,7 @@ jobs, as it is not known which thread they run on; pictures and maps travel as b
 """
 
 import io
+import json
 import logging
 import threading
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from convviz_widgets.core import words
 from convviz_widgets.core.errors import BadValue, ConvvizError, unknown_name
 from convviz_widgets.render.encode import png
 
@@ -22,8 +24,15 @@ _log = logging.getLogger(__name__)
 
 
 def joined(*names: str) -> str:
-    """The texts of files of this folder, one after another: a widget's module cannot import files beside it."""
-    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+    """The texts of files of this folder, one after another: a widget's module cannot import files beside it.
+
+    A module in JavaScript begins with the words it uses, in every language, and with what finds them.
+    """
+    text = "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+    if not names[0].endswith(".js"):
+        return text
+    said = json.dumps(words.needed_by(text), ensure_ascii=False, separators=(",", ":"))
+    return f"const WORDS = {said};\n{(HERE / '_words.js').read_text(encoding='utf-8')}\n{text}"
 
 
 class Widget(anywidget.AnyWidget):
@@ -35,6 +44,8 @@ class Widget(anywidget.AnyWidget):
 
     problem = traitlets.Dict({}).tag(sync=True)
     """What went wrong last, as {"text": ...}; empty when all is well. Written by the widget."""
+    language = traitlets.Unicode().tag(sync=True)
+    """Language of the labels: "en", "zh", or "auto" for the browser's; see `words.language`. Written by the user."""
 
     def __init__(self, **traits: Any) -> None:
         unknown = [name for name in traits if not self.has_trait(name)]
@@ -44,6 +55,8 @@ class Widget(anywidget.AnyWidget):
         self._lock = threading.RLock()
         self._writer: int | None = None
         super().__init__(**traits)
+        if "language" not in traits:
+            words.follow(self)
         self.on_msg(self._receive)
 
     def receive(self, message: dict[str, Any], buffers: list[memoryview]) -> None:
@@ -74,6 +87,14 @@ class Widget(anywidget.AnyWidget):
         if not isinstance(error, ConvvizError):
             _log.error("a widget failed", exc_info=error)
         self.write(problem={"text": str(error) or type(error).__name__})
+
+    @traitlets.default("language")
+    def _language_set(self) -> str:
+        return words.language()
+
+    @traitlets.validate("language")
+    def _check_language(self, proposal: Any) -> str:
+        return words.accepted(proposal["value"])
 
     def _receive(self, _widget: Any, message: Any, buffers: list[memoryview]) -> None:
         try:

@@ -2,23 +2,23 @@
 
 /** Files of the report, through the browser. @param {Model} model @param {AbortSignal} signal */
 function export_part(model, signal) {
-  const buttons = [["csv", "CSV", "A line per unit, for tables"], ["json", "JSON", "All figures, for programs"], ["html", "HTML", "A page that stands alone, with pictures"]].map(([format, label, title]) =>
-    tool_button(label, "save", () => model.send({ kind: "export", format }), signal, { title: `Save the report: ${title.toLowerCase()}` }).node);
+  const buttons = [["csv", "CSV", word("Save the report: a line per unit, for tables")], ["json", "JSON", word("Save the report: all figures, for programs")], ["html", "HTML", word("Save the report: a page that stands alone, with pictures")]].map(([format, label, title]) =>
+    tool_button(label, "save", () => model.send({ kind: "export", format }), signal, { title }).node);
   const receive = (/** @type {any} */ message, /** @type {DataView[]} */ buffers) => {
     if (message?.kind === "file") hand_over(message.name, message.type, buffers[0]);
   };
   model.on("msg:custom", receive);
   signal.addEventListener("abort", () => model.off("msg:custom", receive));
-  const stop = tool_button("Stop", "stop", () => model.send({ kind: "stop" }), signal, { title: "Call the file off" });
+  const stop = tool_button(word("Stop"), "stop", () => model.send({ kind: "stop" }), signal, { title: word("Call the file off") });
   stop.node.classList.add("cv-stop");
   const text = element("span", { class: "cv-faint", role: "status", "aria-live": "polite" });
-  const node = element("span", { class: "cv-choose", role: "group", "aria-label": "Save the report" }, text, stop.node, ...buttons);
+  const node = element("span", { class: "cv-choose", role: "group", "aria-label": word("Save the report") }, text, stop.node, ...buttons);
   const show = () => {
     const { kind, label, fraction } = model.get("progress");
     const busy = kind === "export";
     node.dataset.busy = String(busy);
     stop.node.hidden = !busy;
-    text.textContent = busy ? `${label}${fraction ? `, ${Math.round(100 * fraction)} %` : ""}` : "";
+    text.textContent = busy ? `${heard(label)}${fraction ? `, ${Math.round(100 * fraction)} %` : ""}` : "";
   };
   on_change(model, ["progress"], show, signal);
   show();
@@ -34,7 +34,7 @@ function render({ model, el }) {
     (wish, number) => model.send({ kind: "look", ask: number, ...wish }),
     (number) => model.get("answered") >= number,
   );
-  const root = element("div", { class: "cv cv-viewer cv-concepts", role: "group", "aria-label": `Concept browser of ${reports[0].name}` });
+  const root = element("div", { class: "cv cv-viewer cv-concepts", role: "group", "aria-label": word("Concept browser of {network}", { network: reports[0].name }) });
   const busy = () => (root.dataset.busy = String(gate.busy()));
   /** @param {any} wish */
   const look = (wish) => {
@@ -59,13 +59,13 @@ function render({ model, el }) {
   const behind = [];
   let here = "";
   let returning = false;
-  const back = tool_button("Back", "back", () => {
+  const back = tool_button(word("Back"), "back", () => {
     const wish = behind.pop();
     returning = true;
     if (wish) look(JSON.parse(wish));
-  }, signal, { title: "Back to what was looked at before (Alt+Left)" });
+  }, signal, { title: word("Back to what was looked at before (Alt+Left)") });
   const cards = [unit_card_part(model, look, signal), concept_card_part(model, look, signal)];
-  const side = element("section", { class: "cv-side", "aria-label": "What is looked at" }, back.node, ...cards.map((each) => each.node));
+  const side = element("section", { class: "cv-side", "aria-label": word("What is looked at") }, back.node, ...cards.map((each) => each.node));
   const walked = () => {
     const card = model.get("card");
     const now = card.face ? JSON.stringify({ [card.face]: card[card.face] }) : "";
@@ -81,9 +81,9 @@ function render({ model, el }) {
     back.node.click();
   }, { signal });
 
-  const title = element("p", { class: "cv-faint" }, `${reports[0].name}: ${reports[0].layers[0].units.toLocaleString("en")} units on ${count.toLocaleString("en")} pictures; a detector has an IoU above ${limit}.`);
+  const title = element("p", { class: "cv-faint" }, word("{network}: {units} units on {pictures} pictures; a detector has an IoU above {limit}.", { network: reports[0].name, units: reports[0].layers[0].units.toLocaleString("en"), pictures: count.toLocaleString("en"), limit }));
   root.append(problem_box(model, signal), element("div", { class: "cv-head cv-spread" }, title, export_part(model, signal).node),
-    ...(note ? [element("p", { class: "cv-note" }, note)] : []), element("div", { class: "cv-walk" }, layers.node, list.node, side));
+    ...(note ? [element("p", { class: "cv-note" }, heard(note))] : []), element("div", { class: "cv-walk" }, layers.node, list.node, side));
   on_change(model, ["answered", "listing", "problem"], () => {
     gate.settle();
     if (!gate.busy()) {
@@ -100,4 +100,4 @@ function render({ model, el }) {
   return () => ended.abort();
 }
 
-export default { render };
+export default { render: in_language(render) };

@@ -4,7 +4,7 @@
 function render({ model, el }) {
   const ended = new AbortController();
   const { signal } = ended;
-  const root = element("div", { class: "cv cv-viewer cv-design", role: "group", "aria-label": "Design bench" });
+  const root = element("div", { class: "cv cv-viewer cv-design", role: "group", "aria-label": word("Design bench") });
   const gate = one_under_way((wish, number) => model.send({ kind: "turn", ask: number, near: NEAR, ...wish }), (number) => model.get("answered") >= number);
   const busy = () => (root.dataset.busy = String(gate.busy()));
   /** @param {any} wish */
@@ -30,27 +30,28 @@ function render({ model, el }) {
 /** The family, one slider per knob of it, what is seen in words, and the code. @param {Model} model @param {{wish: (wish: any) => void, busy: () => boolean}} gate @param {AbortSignal} signal */
 function design_controls(model, gate, signal) {
   const { families = [] } = model.get("offered");
-  const menu = element("select", { "aria-label": "Family of filters", ...KEYED }, ...families.map((/** @type {any} */ each) => element("option", { value: each.name, title: each.summary }, each.name)));
+  const menu = element("select", { "aria-label": word("Family of filters"), ...KEYED }, ...families.map((/** @type {any} */ each) => element("option", { value: each.name, title: heard(each.summary) }, heard(each.name))));
   const summary = element("p", { class: "cv-faint" });
   const sliders = element("div", { class: "cv-knobs" });
   const told = element("p", { class: "cv-numbers", role: "status", "aria-live": "polite" });
-  const code = element("pre", { class: "cv-design-code", "aria-label": "Code that makes these filters again", ...KEYED });
+  const code = element("pre", { class: "cv-design-code", "aria-label": word("Code that makes these filters again"), ...KEYED });
   const copy = copy_button(() => code.textContent ?? "", signal);
-  const node = element("section", { class: "cv-design-controls", "aria-label": "Family and knobs" },
-    element("div", { class: "cv-tools" }, element("label", {}, "Family ", menu), copy.node), summary, sliders, told, code);
+  const node = element("section", { class: "cv-design-controls", "aria-label": word("Family and knobs") },
+    element("div", { class: "cv-tools" }, element("label", {}, `${word("Family")} `, menu), copy.node), summary, sliders, told, code);
   /** @type {Map<string, Map<string, any>>} */
   const rows = new Map(families.map((/** @type {any} */ family) => [family.name,
     new Map(family.knobs.map((/** @type {any} */ knob) => [knob.name, slider_row(knob, (value) => gate.wish({ knobs: { [knob.name]: value } }), signal)]))]));
   let laid = "";
   const show = () => {
     const { code: text = "", told: words = "" } = model.get("view");
-    if (told.textContent !== words) told.textContent = words;
+    const read = heard(words);
+    if (told.textContent !== read) told.textContent = read;
     if (code.textContent !== text) code.textContent = text;
     if (gate.busy()) return; // the person is ahead of the answers
     const chosen = families.find((/** @type {any} */ each) => each.name === model.get("family"));
     if (!chosen) return;
     menu.value = chosen.name;
-    summary.textContent = chosen.summary;
+    summary.textContent = heard(chosen.summary);
     const own = rows.get(chosen.name) ?? new Map();
     if (laid !== chosen.name) {
       laid = chosen.name;
@@ -65,4 +66,4 @@ function design_controls(model, gate, signal) {
   return { node, show };
 }
 
-export default { render };
+export default { render: in_language(render) };

@@ -17,13 +17,13 @@ function render({ model, el }) {
 
   const told = element("p", { class: "cv-numbers", role: "status", "aria-live": "polite" });
   const note = element("p", { class: "cv-note", hidden: true });
-  const scrub = element("input", { type: "range", min: 0, max: most, step: 1, value: at, "aria-label": "Epoch", ...KEYED });
+  const scrub = element("input", { type: "range", min: 0, max: most, step: 1, value: at, "aria-label": word("Epoch"), ...KEYED });
   const label = element("span", { class: "cv-numbers cv-evo-epoch" });
-  const play = tool_button("Play", "play", () => run(!timer), signal);
-  const menu = element("select", { "aria-label": "Layer", ...KEYED }, ...layers.map((/** @type {any} */ { name }) => element("option", { value: name }, name)));
-  const gained = snapshot_chart("Held-out accuracy", epochs, [{ name: "accuracy", values: accuracy }], null);
+  const play = tool_button(word("Play"), "play", () => run(!timer), signal);
+  const menu = element("select", { "aria-label": word("Layer"), ...KEYED }, ...layers.map((/** @type {any} */ { name }) => element("option", { value: name }, name)));
+  const gained = snapshot_chart(word("Held-out accuracy"), epochs, [{ name: "accuracy", values: accuracy }], null);
   gained.node.hidden = accuracy.every((/** @type {number | null} */ value) => value === null);
-  const settles = snapshot_chart("Cosine to the last snapshot", epochs, layers.map((/** @type {any} */ { name, to_last }) => ({ name, values: to_last })), threshold);
+  const settles = snapshot_chart(word("Cosine to the last snapshot"), epochs, layers.map((/** @type {any} */ { name, to_last }) => ({ name, values: to_last })), threshold);
 
   /** @param {string} unit */
   const choose = (unit) => {
@@ -38,12 +38,15 @@ function render({ model, el }) {
   const show = () => {
     const epoch = epochs[at];
     scrub.value = String(at);
-    label.textContent = `epoch ${epoch}`;
+    label.textContent = word("epoch {epoch}", { epoch });
     const cosine = layer.to_last[at];
-    told.textContent = `After epoch ${epoch}${accuracy[at] === null ? "" : `: held-out accuracy ${percent(accuracy[at])}`}. ${layer.name}: ${cosine === null ? "nothing arrives at the pixels" : `cosine to the last snapshot ${cosine.toFixed(2)}`}${at && layer.jumped[at - 1] !== null ? `, ${Math.round(100 * layer.jumped[at - 1])} % of its units jumped to another picture since epoch ${epochs[at - 1]}` : ""}.`;
-    set_attributes(scrub, { "aria-valuetext": `after epoch ${epoch}` });
-    gained.show(at, "accuracy", `Held-out accuracy after epoch ${epoch}: ${percent(accuracy[at])}; from ${percent(accuracy[0])} to ${percent(accuracy[most])}`);
-    settles.show(at, layer.name, `Cosine of projections to those of the last snapshot, after epoch ${epoch}: ${layers.map((/** @type {any} */ each) => `${each.name} ${each.to_last[at] === null ? "unknown" : each.to_last[at].toFixed(2)}`).join(", ")}`);
+    told.textContent = [
+      accuracy[at] === null ? word("After epoch {epoch}.", { epoch }) : word("After epoch {epoch}: held-out accuracy {value}.", { epoch, value: percent(accuracy[at]) }),
+      cosine === null ? word("{layer}: nothing arrives at the pixels", { layer: layer.name }) : word("{layer}: cosine to the last snapshot {value}", { layer: layer.name, value: cosine.toFixed(2) }),
+    ].join(" ") + (at && layer.jumped[at - 1] !== null ? word(", {share} % of its units jumped to another picture since epoch {epoch}", { share: Math.round(100 * layer.jumped[at - 1]), epoch: epochs[at - 1] }) : "") + word(".");
+    set_attributes(scrub, { "aria-valuetext": word("after epoch {epoch}", { epoch }) });
+    gained.show(at, "accuracy", word("Held-out accuracy after epoch {epoch}: {value}; from {first} to {last}", { epoch, value: percent(accuracy[at]), first: percent(accuracy[0]), last: percent(accuracy[most]) }));
+    settles.show(at, layer.name, word("Cosine of projections to those of the last snapshot, after epoch {epoch}: {values}", { epoch, values: layers.map((/** @type {any} */ each) => `${each.name} ${each.to_last[at] === null ? word("unknown") : each.to_last[at].toFixed(2)}`).join(", ") }));
     rows.draw();
   };
   const turn_to_unit = () => {
@@ -52,7 +55,7 @@ function render({ model, el }) {
     const found = layers.find((/** @type {any} */ each) => each.name === name);
     const here = found?.units.includes(Number(channel));
     note.hidden = here;
-    note.textContent = here ? "" : `${unit} was not recorded. ${found ? `Recorded of ${name}: ${found.units.join(", ")}.` : `Recorded layers: ${layers.map((/** @type {any} */ each) => each.name).join(", ")}.`}`;
+    note.textContent = here ? "" : `${word("{unit} was not recorded.", { unit })} ${found ? word("Recorded of {layer}: {units}.", { layer: name, units: found.units.join(", ") }) : word("Recorded layers: {layers}.", { layers: layers.map((/** @type {any} */ each) => each.name).join(", ") })}`;
     layer = found ?? layer;
     menu.value = layer.name;
     table.show(layer.name);
@@ -81,7 +84,7 @@ function render({ model, el }) {
     clearTimeout(timer);
     timer = on ? window.setTimeout(advance, 250) : 0;
     set_attributes(told, { "aria-live": on ? "off" : "polite" });
-    play.show(on ? "Pause" : "Play", on ? "pause" : "play");
+    play.show(on ? word("Pause") : word("Play"), on ? "pause" : "play");
   };
   scrub.addEventListener("input", () => {
     run(false);
@@ -94,10 +97,10 @@ function render({ model, el }) {
   on_change(model, ["sheets"], () => rows.show(layer.name), signal);
   signal.addEventListener("abort", () => clearTimeout(timer));
 
-  const head = element("div", { class: "cv-tools" }, element("h3", {}, `Features of ${network} coming about`), element("label", { class: "cv-choose" }, "layer", menu), play.node, scrub, label);
+  const head = element("div", { class: "cv-tools" }, element("h3", {}, word("Features of {network} coming about", { network })), element("label", { class: "cv-choose" }, word("layer"), menu), play.node, scrub, label);
   const side = element("div", { class: "cv-evo-side" }, gained.node, settles.node, table.node);
-  const node = element("div", { class: "cv cv-viewer cv-evolution", role: "group", "aria-label": `Evolution of ${network}` }, problem_box(model, signal), head, told, note,
-    ...(stopped ? [element("p", { class: "cv-note" }, `The recorder stopped. ${stopped}.`)] : []), element("div", { class: "cv-evo-main" }, rows.node, side));
+  const node = element("div", { class: "cv cv-viewer cv-evolution", role: "group", "aria-label": word("Evolution of {network}", { network }) }, problem_box(model, signal), head, told, note,
+    ...(stopped ? [element("p", { class: "cv-note" }, word("The recorder stopped. {reason}.", { reason: heard(stopped) }))] : []), element("div", { class: "cv-evo-main" }, rows.node, side));
   const theme = new MutationObserver(() => rows.draw()); // the mark's colour is painted, so it must be painted anew
   theme.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   signal.addEventListener("abort", () => theme.disconnect());
@@ -106,4 +109,4 @@ function render({ model, el }) {
   return () => ended.abort();
 }
 
-export default { render };
+export default { render: in_language(render) };

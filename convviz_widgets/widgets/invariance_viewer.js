@@ -5,7 +5,7 @@ function render({ model, el }) {
   const ended = new AbortController();
   const { signal } = ended;
   const gate = one_under_way((wish, number) => model.send({ kind: "look", ask: number, near: NEAR, ...wish }), (number) => model.get("answered") >= number);
-  const root = element("div", { class: "cv cv-viewer cv-invariance", role: "group", "aria-label": `Invariance viewer of ${model.get("network").name}` });
+  const root = element("div", { class: "cv cv-viewer cv-invariance", role: "group", "aria-label": word("Invariance viewer of {network}", { network: model.get("network").name }) });
   const busy = () => (root.dataset.busy = String(gate.busy() || (!model.get("view").path && !model.get("problem").text && model.get("names").length > 0)));
   /** @param {any} wish */
   const look = (wish) => {
@@ -40,7 +40,7 @@ function render({ model, el }) {
   const photos = photos_part(model, look, signal);
   const photo = photo_part(model, slide, signal);
   const curves = curves_part(model, look, slide, signal);
-  const bar = element("progress", { max: 1, value: 0, "aria-label": "Curves" });
+  const bar = element("progress", { max: 1, value: 0, "aria-label": word("Curves") });
   const progress = () => {
     const { label, fraction } = model.get("progress");
     bar.style.visibility = label ? "visible" : "hidden";
@@ -61,4 +61,4 @@ function render({ model, el }) {
   return () => ended.abort();
 }
 
-export default { render };
+export default { render: in_language(render) };

@@ -4,7 +4,7 @@
 function render({ model, el }) {
   const ended = new AbortController();
   const { signal } = ended;
-  const root = element("div", { class: "cv cv-viewer cv-inversion", role: "group", "aria-label": `Inversion panel of ${model.get("network").name}` });
+  const root = element("div", { class: "cv cv-viewer cv-inversion", role: "group", "aria-label": word("Inversion panel of {network}", { network: model.get("network").name }) });
   const gate = one_under_way((wish, number) => model.send({ kind: "look", ask: number, ...wish }), (number) => {
     const { run, view } = { run: model.get("run"), view: model.get("view") };
     // A descent has answered once its first picture is here: so no newer one is asked for before, unless it waits.
@@ -55,30 +55,30 @@ function render({ model, el }) {
 
 /** Pause, stop, restart, what to take away, and how far the descent is. @param {Model} model @param {AbortSignal} signal */
 function run_part(model, signal) {
-  const main = tool_button("Pause", "pause", () => model.send({ kind: model.get("run").state === "paused" ? "resume" : "pause" }), signal);
-  const stop = tool_button("Stop", "stop", () => model.send({ kind: "stop" }), signal, { title: "End the descent and keep the pictures" });
-  const again = tool_button("Restart", "again", () => model.send({ kind: "restart" }), signal, { title: "Tell every picture anew" });
+  const main = tool_button(word("Pause"), "pause", () => model.send({ kind: model.get("run").state === "paused" ? "resume" : "pause" }), signal);
+  const stop = tool_button(word("Stop"), "stop", () => model.send({ kind: "stop" }), signal, { title: word("End the descent and keep the pictures") });
+  const again = tool_button(word("Restart"), "again", () => model.send({ kind: "restart" }), signal, { title: word("Tell every picture anew") });
   const copy = copy_button(() => model.get("view").code ?? "", signal);
-  const save = tool_button("PNG", "save", () => model.send({ kind: "file" }), signal, { title: "Save the filmstrip as a picture, with what made it inside" });
+  const save = tool_button("PNG", "save", () => model.send({ kind: "file" }), signal, { title: word("Save the filmstrip as a picture, with what made it inside") });
   const counter = element("span", { class: "cv-counter cv-numbers" });
-  const bar = element("progress", { max: 1, value: 0, "aria-label": "Steps done" });
+  const bar = element("progress", { max: 1, value: 0, "aria-label": word("Steps done") });
   const told = element("p", { class: "cv-hidden-text", role: "status", "aria-live": "polite" });
-  const node = element("div", { class: "cv-inversion-run" }, element("div", { class: "cv-run", role: "toolbar", "aria-label": "Run" }, main.node, stop.node, again.node, copy.node, save.node, counter), bar, told);
+  const node = element("div", { class: "cv-inversion-run" }, element("div", { class: "cv-run", role: "toolbar", "aria-label": word("Run") }, main.node, stop.node, again.node, copy.node, save.node, counter), bar, told);
   const show = () => {
     const { run, view } = { run: model.get("run"), view: model.get("view") };
     const [running, paused] = [run.state === "running", run.state === "paused"];
     const active = running || paused;
     node.dataset.state = run.state;
-    main.show(...(/** @type {[string, string]} */ (paused ? ["Resume", "play"] : ["Pause", "pause"])));
+    main.show(...(/** @type {[string, string]} */ (paused ? [word("Resume"), "play"] : [word("Pause"), "pause"])));
     main.node.disabled = stop.node.disabled = !active;
     for (const each of [again, copy, save]) each.node.disabled = !view.tiles;
-    const left = running && view.left && view.step > 4 ? ` · ${view.left < 90 ? `${Math.ceil(view.left)} s` : `${Math.round(view.left / 60)} min`} left` : "";
-    const words = /** @type {Record<string, string>} */ ({ idle: "", done: "done", stopped: "stopped", error: "failed" })[run.state] ?? "";
-    counter.textContent = !active ? words : view.total ? `step ${view.step}/${view.total} · error ${short_number(Number((view.error ?? 0).toPrecision(2)))}${paused ? " · paused" : left}` : "starting…";
+    const left = running && view.left && view.step > 4 ? ` · ${word("{time} left", { time: view.left < 90 ? word("{count} s", { count: Math.ceil(view.left) }) : word("{count} min", { count: Math.round(view.left / 60) }) })}` : "";
+    const words = /** @type {Record<string, string>} */ ({ idle: "", done: word("done"), stopped: word("stopped"), error: word("failed") })[run.state] ?? "";
+    counter.textContent = !active ? words : view.total ? `${word("step {step}/{total}", { step: view.step, total: view.total })} · ${word("error {value}", { value: short_number(Number((view.error ?? 0).toPrecision(2))) })}${paused ? ` · ${word("paused")}` : left}` : word("starting…");
     bar.value = active && view.total ? view.step / view.total : 0;
     bar.style.visibility = active ? "visible" : "hidden";
-    const spoken = active ? run.state : words;
-    if (told.textContent !== spoken) told.textContent = spoken;
+    const said = paused ? word("paused") : running ? word("running") : words;
+    if (told.textContent !== said) told.textContent = said;
   };
   /** @param {any} message @param {DataView[]} buffers */
   const receive = (message, buffers) => message?.kind === "file" && hand_over(message.name, message.type, buffers[0]);
@@ -89,4 +89,4 @@ function run_part(model, signal) {
   return { node };
 }
 
-export default { render };
+export default { render: in_language(render) };

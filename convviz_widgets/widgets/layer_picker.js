@@ -4,7 +4,7 @@
 function render({ model, el }) {
   const ended = new AbortController();
   const { signal } = ended;
-  const root = element("div", { class: "cv cv-picker", role: "group", "aria-label": `Layer picker of ${model.get("network").name}` });
+  const root = element("div", { class: "cv cv-picker", role: "group", "aria-label": word("Layer picker of {network}", { network: model.get("network").name }) });
   /** @param {any} wish */
   const look = (wish) => {
     root.dataset.busy = "true";
@@ -23,4 +23,4 @@ function render({ model, el }) {
   return () => ended.abort();
 }
 
-export default { render };
+export default { render: in_language(render) };

@@ -4,7 +4,7 @@
 function render({ model, el }) {
   const ended = new AbortController();
   const { signal } = ended;
-  const root = element("div", { class: "cv cv-viewer cv-brush", role: "group", "aria-label": `Occlusion brush on ${model.get("network").name}` });
+  const root = element("div", { class: "cv cv-viewer cv-brush", role: "group", "aria-label": word("Occlusion brush on {network}", { network: model.get("network").name }) });
   /** What is painted, as far as this view knows. @type {{size: [number, number], mask: Uint8Array}} */
   const held = { size: [0, 0], mask: new Uint8Array(0) };
   /** What was done since the last message, in order: strokes that ended, with their masks, and steps along the log. @type {any[]} */
@@ -88,8 +88,8 @@ function render({ model, el }) {
     const view = model.get("view");
     if (view.image !== current) return;
     const followed = (view.classes ?? []).find((/** @type {any} */ each) => each.index === view.target);
-    const told = followed ? `${followed.name} ${percent_text(followed.now)}, clean ${percent_text(followed.clean)} · ` : "";
-    said(`${told}${percent_text(view.share)} hidden · ${view.full ? "whole network" : `window ${view.window[0]} × ${view.window[1]} px`} · ${view.ms.toFixed(0)} ms`);
+    const told = followed ? `${word("{name} {now}, clean {clean}", { name: followed.name, now: percent_text(followed.now), clean: percent_text(followed.clean) })} · ` : "";
+    said(`${told}${word("{share} hidden", { share: percent_text(view.share) })} · ${view.full ? word("whole network") : word("window {height} × {width} px", { height: view.window[0], width: view.window[1] })} · ${view.ms.toFixed(0)} ms`);
   };
   const walked = () => {
     const strokes = model.get("strokes");
@@ -98,7 +98,7 @@ function render({ model, el }) {
     root.dataset.sliding = String(model.get("sliding"));
   };
   const receive = async (/** @type {any} */ message) => {
-    if (message?.kind === "code") said((await copy_text(message.text)) ? "Code copied." : "The browser does not let anything be copied; print(brush.code()) shows it.");
+    if (message?.kind === "code") said((await copy_text(message.text)) ? word("Code copied.") : word("The browser does not let anything be copied; print(brush.code()) shows it."));
   };
   model.on("msg:custom", receive);
   signal.addEventListener("abort", () => model.off("msg:custom", receive));
@@ -130,4 +130,4 @@ function grey_picture(mask, [height, width]) {
   return canvas_of(image);
 }
 
-export default { render };
+export default { render: in_language(render) };

@@ -8,7 +8,7 @@ function render({ model, el }) {
     (wish, number) => model.send({ kind: "look", ask: number, ...wish }),
     (number) => model.get("answered") >= number,
   );
-  const root = element("div", { class: "cv cv-viewer cv-projections", role: "group", "aria-label": `Projection viewer of ${model.get("network").name}` });
+  const root = element("div", { class: "cv cv-viewer cv-projections", role: "group", "aria-label": word("Projection viewer of {network}", { network: model.get("network").name }) });
   const busy = () => (root.dataset.busy = String(gate.busy() || (!model.get("view").unit && !model.get("problem").text && model.get("names").length > 0)));
   /** @param {any} wish */
   const look = (wish) => {
@@ -19,9 +19,9 @@ function render({ model, el }) {
     rules.draw();
     top.draw();
   });
-  const keep = choice_row("What is carried down", [
-    ["strongest", "one neuron", "The strongest neuron of the channel, or the one you choose in the map"],
-    ["map", "whole map", "All neurons of the channel that are above zero"],
+  const keep = choice_row(word("What is carried down"), [
+    ["strongest", word("one neuron"), word("The strongest neuron of the channel, or the one you choose in the map")],
+    ["map", word("whole map"), word("All neurons of the channel that are above zero")],
   ], (value) => look({ keep: value }), signal);
   const photos = photos_part(model, look, signal);
   const map = map_part(model, look, signal);
@@ -42,4 +42,4 @@ function render({ model, el }) {
   return () => ended.abort();
 }
 
-export default { render };
+export default { render: in_language(render) };

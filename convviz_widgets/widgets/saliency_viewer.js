@@ -7,7 +7,7 @@ function render({ model, el }) {
   const answered = (/** @type {number} */ number) => model.get("answered") >= number;
   const gate = one_under_way((wish, number) => model.send({ kind: "look", ask: number, ...wish }), answered);
   const cut = one_under_way((wish, number) => model.send({ kind: "place", ask: number, ...wish }), answered);
-  const root = element("div", { class: "cv cv-viewer cv-saliency", role: "group", "aria-label": `Saliency viewer of ${model.get("network").name}` });
+  const root = element("div", { class: "cv cv-viewer cv-saliency", role: "group", "aria-label": word("Saliency viewer of {network}", { network: model.get("network").name }) });
   const busy = () => (root.dataset.busy = String(gate.busy() || (!model.get("view").name && !model.get("problem").text && model.get("names").length > 0)));
   const cutting = () => (place.node.dataset.busy = String(cut.busy()));
   /** @param {any} wish */
@@ -21,14 +21,14 @@ function render({ model, el }) {
     cut.wish(wish);
     cutting();
   }, signal);
-  const bar = element("progress", { max: 1, value: 0, "aria-label": "Maps of many passes" });
+  const bar = element("progress", { max: 1, value: 0, "aria-label": word("Maps of many passes") });
   const status = element("p", { class: "cv-faint", role: "status", "aria-live": "polite" });
   const behind = element("div", { class: "cv-behind" }, bar, status);
   const progress = () => {
     const { label, fraction } = model.get("progress");
     behind.style.visibility = label ? "visible" : "hidden";
     bar.value = fraction ?? 0;
-    if (status.textContent !== (label ?? "")) status.textContent = label ?? "";
+    if (status.textContent !== heard(label)) status.textContent = heard(label);
   };
   root.append(problem_box(model, signal), photos.node, element("div", { class: "cv-tools" }, class_part(model, look, signal).node, maps.tools),
     element("div", { class: "cv-row" }, maps.node, element("div", { class: "cv-side" }, place.node, curves_part(model, signal).node)), behind);
@@ -46,4 +46,4 @@ function render({ model, el }) {
   return () => ended.abort();
 }
 
-export default { render };
+export default { render: in_language(render) };

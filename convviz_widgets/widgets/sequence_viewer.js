@@ -16,13 +16,13 @@ function render({ model, el }) {
   let timer = 0;
 
   const canvas = element("canvas", { role: "img" });
-  const scrub = element("input", { type: "range", min: 0, max: most, step: 1, value: at, "aria-label": "Segments hidden", ...KEYED });
-  const play = tool_button("Play", "play", () => turn(!timer), signal);
+  const scrub = element("input", { type: "range", min: 0, max: most, step: 1, value: at, "aria-label": word("Segments hidden"), ...KEYED });
+  const play = tool_button(word("Play"), "play", () => turn(!timer), signal);
   const told = element("p", { class: "cv-numbers", role: "status", "aria-live": "polite" });
-  const line = growing_line(`Probability of ${name} as segments go`);
-  const node = element("div", { class: "cv cv-viewer cv-sequence", role: "group", "aria-label": `The least of the picture for ${name}` },
+  const line = growing_line(word("Probability of {name} as segments go", { name }));
+  const node = element("div", { class: "cv cv-viewer cv-sequence", role: "group", "aria-label": word("The least of the picture for {name}", { name }) },
     element("figure", { class: "cv-panel" }, canvas),
-    element("div", { class: "cv-sequence-side" }, element("h3", {}, `The least that is enough for ${name}`), told,
+    element("div", { class: "cv-sequence-side" }, element("h3", {}, word("The least that is enough for {name}", { name })), told,
       element("div", { class: "cv-tools" }, play.node, scrub), line.node));
 
   /** @type {ImageData[]} */
@@ -43,9 +43,9 @@ function render({ model, el }) {
   }, signal);
   const show = () => {
     scrub.value = String(at);
-    const text = `${at} of ${most} segments hidden, ${percent(shares[at])} of the picture left: ${name} ${percent(chances[at])}`;
+    const text = word("{at} of {most} segments hidden, {left} of the picture left: {name} {value}", { at, most, left: percent(shares[at]), name, value: percent(chances[at]) });
     told.textContent = text;
-    set_attributes(scrub, { "aria-valuetext": `${at} segments, ${percent(chances[at])}` });
+    set_attributes(scrub, { "aria-valuetext": word("{count} segments, {value}", { count: at, value: percent(chances[at]) }) });
     set_attributes(canvas, { "aria-label": text });
     draw();
   };
@@ -63,7 +63,7 @@ function render({ model, el }) {
     clearTimeout(timer);
     timer = on ? window.setTimeout(advance, 1000 / STEPS_A_SECOND) : 0;
     set_attributes(told, { "aria-live": on ? "off" : "polite" });
-    play.show(on ? "Pause" : "Play", on ? "pause" : "play");
+    play.show(on ? word("Pause") : word("Play"), on ? "pause" : "play");
   };
   const load = async () => {
     pictures = await Promise.all([photo, hidden].map(async (bytes) => {
@@ -92,4 +92,4 @@ function render({ model, el }) {
   return () => ended.abort();
 }
 
-export default { render };
+export default { render: in_language(render) };
