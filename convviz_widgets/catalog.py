@@ -485,6 +485,12 @@ ROWS: tuple[Row, ...] = (
     ),
     Row("link", "convviz_widgets.widgets.link:link", "tool", "Ties the shared traits of several widgets"),
     Row(
+        "language",
+        "convviz_widgets.core.words:language",
+        "tool",
+        "The language of the widgets' labels: English, Chinese, or as the browser is set",
+    ),
+    Row(
         "ConvvizError", "convviz_widgets.core.errors:ConvvizError", "error", "The root of every error raised on purpose"
     ),
 )
