@@ -2,8 +2,9 @@
 
 The table, ``words.json`` beside this file, has a section for each part of the house; in a section the English text is
 the key, as it stands in the code, and with it stand its translations. A text that counts something has a placeholder
-``{count}`` and may have a form of its own for one: ``{"one": "{count} step", "zh": "{count} 步"}``. What Python says
-to a widget goes to the browser in English, as all else does, and is found in the table there, section "sent".
+``{count}`` and may have a form of its own for one: ``{"one": "{count} step", "zh": "{count} 步"}``. Where one English
+word has two meanings, the key names the meaning and "en" holds the word. What Python says to a widget goes to the
+browser in English, as all else does, and is found in the table there, section "sent".
 """
 
 import json

@@ -55,7 +55,7 @@ function slide_part(model, look, moved, signal) {
     const found = Number.isFinite(probability)
       ? word("{name} {probability} ({change}) · {map} {value} (clean {clean}) · most probable: {best}", { name: maps.name, probability: percent_text(probability), change, map: maps.unit ?? word("map"), value: short_number(activation), clean: short_number(maps.clean[1]), best: maps.names[maps.top[at]] })
       : "";
-    const text = maps.known[at] ? `${where}: ${found}` : `${word("{where}: not looked at yet", { where })}${found ? word("; near it {found}", { found }) : ""}`;
+    const text = maps.known[at] ? word("{where}: {found}", { where, found }) : `${word("{where}: not looked at yet", { where })}${found ? word("; near it {found}", { found }) : ""}`;
     set_attributes(read, { "aria-live": (playing && !pointed) || maps.state === "running" ? "off" : "polite" });
     if (read.textContent !== text) read.textContent = text; // the same text is not said again
     set_attributes(scrub, { "aria-valuetext": where });

@@ -54,7 +54,7 @@ function errors_part(model, held, focus, signal) {
     });
     chart.replaceChildren(...grid, ...mark, ...drawn, ...layer_names(names, chosen, x, width, HEIGHT));
     const told = lines.map((/** @type {any} */ line) => `${heard(line.name)}: ${line.at.map((/** @type {number[]} */ each) => `${names[each[0]]} ${each[1].toFixed(3)}`).join(", ")}`);
-    set_attributes(chart, { "aria-label": `${word("{title} by depth.", { title })} ${told.join(". ")}` });
+    set_attributes(chart, { "aria-label": sentences(word("{title} by depth.", { title }), told.join(". ")) });
     legend.replaceChildren(...lines.map((/** @type {any} */ line) => element("li", {},
       svg("svg", { viewBox: "0 0 24 8", "aria-hidden": "true" }, svg("path", { class: `cv-error-line cv-way-${line.way}`, d: "M0 4H24" })), element("span", {}, heard(line.name)))));
     node.hidden = !model.get("view").lines?.some((/** @type {any} */ line) => Object.keys(line.points).length);

@@ -34,7 +34,7 @@ function inversion_tools(model, gate, signal) {
     if (!decodes) recipe.value = descent = name;
     kind.show(decodes ? "decoder" : "regularized");
     for (const each of [recipe_label, folded, seeds]) each.hidden = decodes;
-    summary.textContent = `${heard(chosen.summary)}${word(".")} ${chosen.source}`;
+    summary.textContent = sentences(`${heard(chosen.summary)}${word(".")}`, chosen.source);
     harm.show();
     if (gate.busy()) return; // the person is ahead of the answers
     const turned = model.get("knobs");

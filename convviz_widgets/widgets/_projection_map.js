@@ -83,7 +83,7 @@ function map_part(model, look, signal) {
     const kept = held.flat ? word("its answer") : held.single ? (typed ? word("a chosen neuron") : word("its strongest neuron")) : word("all of its map");
     name.textContent = view.unit;
     what.textContent = kept;
-    set_attributes(canvas, { "aria-label": `${word("Map of {unit} on {image}, largest {value}.", { unit: view.unit, image: view.image, value: short_number(high) })} ${held.flat ? "" : word("Arrow keys choose a neuron, Escape the strongest one.")}` });
+    set_attributes(canvas, { "aria-label": sentences(word("Map of {unit} on {image}, largest {value}.", { unit: view.unit, image: view.image, value: short_number(high) }), held.flat ? "" : word("Arrow keys choose a neuron, Escape the strongest one.")) });
     draw();
   };
   /** Where the map lies over the photo, in photo pixels. */
@@ -112,7 +112,7 @@ function map_part(model, look, signal) {
   const tell = () => {
     const place = pointed ?? asked ?? held.place;
     if (held.flat) read.textContent = word("value {value}", { value: short_number(held.high) });
-    else if (place) read.textContent = `row ${place[0]}, column ${place[1]}: ${short_number(held.values[place[0] * held.width + place[1]])}`;
+    else if (place) read.textContent = word("row {row}, column {column}: {value}", { row: place[0], column: place[1], value: short_number(held.values[place[0] * held.width + place[1]]) });
     else read.textContent = word("largest {value}", { value: short_number(held.high) });
   };
   /** @param {CanvasRenderingContext2D} context @param {number[]} box @param {number} zoom */

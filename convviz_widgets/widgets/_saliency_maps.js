@@ -23,7 +23,7 @@ function maps_part(model, signal) {
   const range = element("select", { "aria-label": word("Range of the colours"), ...KEYED },
     element("option", { value: "own" }, word("each map its own range")), element("option", { value: "shared" }, word("one range for the four slopes")));
   const legend = element("canvas", { width: 256, height: 1, class: "cv-legend", "aria-hidden": "true" });
-  const tools = element("div", { class: "cv-tools" }, element("label", { class: "cv-strength" }, `${word("photo")} `, cover, ` ${word("map")}`), range,
+  const tools = element("div", { class: "cv-tools" }, element("label", { class: "cv-strength" }, `${word("photo")} `, cover, ` ${word("map (saliency)")}`), range,
     element("span", { class: "cv-strength cv-faint" }, "0", legend, word("full")));
   const tiles = Object.entries(variant_words()).map(([variant, text]) => {
     const canvas = element("canvas", { role: "img" });

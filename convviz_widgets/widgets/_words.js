@@ -27,6 +27,11 @@ function word(text, values = {}) {
   return form.replace(/\{(\w+)\}/g, (/** @type {string} */ whole, /** @type {string} */ name) => String(values[name] ?? whole));
 }
 
+/** Sentences one after another; Chinese has no space between them. @param {...string} said */
+function sentences(...said) {
+  return said.filter(Boolean).join(spoken === "zh" ? "" : " ");
+}
+
 /** How texts of Python's that hold values look. @type {{key: string, names: string[], looks: RegExp}[]} */
 const PATTERNS = WORDS.sent.filter((/** @type {string} */ key) => key.includes("{")).map((/** @type {string} */ key) => ({
   key,

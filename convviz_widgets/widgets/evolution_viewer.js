@@ -40,10 +40,10 @@ function render({ model, el }) {
     scrub.value = String(at);
     label.textContent = word("epoch {epoch}", { epoch });
     const cosine = layer.to_last[at];
-    told.textContent = [
+    told.textContent = sentences(
       accuracy[at] === null ? word("After epoch {epoch}.", { epoch }) : word("After epoch {epoch}: held-out accuracy {value}.", { epoch, value: percent(accuracy[at]) }),
       cosine === null ? word("{layer}: nothing arrives at the pixels", { layer: layer.name }) : word("{layer}: cosine to the last snapshot {value}", { layer: layer.name, value: cosine.toFixed(2) }),
-    ].join(" ") + (at && layer.jumped[at - 1] !== null ? word(", {share} % of its units jumped to another picture since epoch {epoch}", { share: Math.round(100 * layer.jumped[at - 1]), epoch: epochs[at - 1] }) : "") + word(".");
+    ) + (at && layer.jumped[at - 1] !== null ? word(", {share} % of its units jumped to another picture since epoch {epoch}", { share: Math.round(100 * layer.jumped[at - 1]), epoch: epochs[at - 1] }) : "") + word(".");
     set_attributes(scrub, { "aria-valuetext": word("after epoch {epoch}", { epoch }) });
     gained.show(at, "accuracy", word("Held-out accuracy after epoch {epoch}: {value}; from {first} to {last}", { epoch, value: percent(accuracy[at]), first: percent(accuracy[0]), last: percent(accuracy[most]) }));
     settles.show(at, layer.name, word("Cosine of projections to those of the last snapshot, after epoch {epoch}: {values}", { epoch, values: layers.map((/** @type {any} */ each) => `${each.name} ${each.to_last[at] === null ? word("unknown") : each.to_last[at].toFixed(2)}`).join(", ") }));
@@ -55,7 +55,7 @@ function render({ model, el }) {
     const found = layers.find((/** @type {any} */ each) => each.name === name);
     const here = found?.units.includes(Number(channel));
     note.hidden = here;
-    note.textContent = here ? "" : `${word("{unit} was not recorded.", { unit })} ${found ? word("Recorded of {layer}: {units}.", { layer: name, units: found.units.join(", ") }) : word("Recorded layers: {layers}.", { layers: layers.map((/** @type {any} */ each) => each.name).join(", ") })}`;
+    note.textContent = here ? "" : sentences(word("{unit} was not recorded.", { unit }), found ? word("Recorded of {layer}: {units}.", { layer: name, units: found.units.join(", ") }) : word("Recorded layers: {layers}.", { layers: layers.map((/** @type {any} */ each) => each.name).join(", ") }));
     layer = found ?? layer;
     menu.value = layer.name;
     table.show(layer.name);

@@ -18,7 +18,7 @@ LABEL_ARGUMENTS = {  # of functions that make a control, the places of what is r
     "row": {1, 2},
     "said": {0},
 }
-PHRASE = re.compile(r"[A-Za-z]{2,}[,.:;]? [A-Za-z(“]|\b[A-Z][a-z]{2,}|[A-Za-z]{2,}…")
+PHRASE = re.compile(r"[A-Za-z]{2,}[,.:;]? [A-Za-z(“{]|\} [a-z]{2,}|\b[A-Z][a-z]{2,}|[A-Za-z]{2,}…")
 LETTERS = re.compile(r"[A-Za-z]{2,}")
 KEYS = re.compile(r"^(Arrow\w+|Home|End|Page\w+|Enter|Escape|Delete|Backspace|PNG|GIF|APNG|CSV|JSON|HTML)$")
 STYLE = re.compile(r"^(cv-|cv |rgb\(|linear-gradient|repeating-linear|width:|\(prefers|[MCHVLZ{}\d .,-]+$)")
@@ -60,7 +60,7 @@ class Literal:
             return True
         if self.place in LABEL_ARGUMENTS.get(self.call, ()):
             return True
-        if re.search(r"(textContent|\.title) = [^;]*$", before) and self.call not in ("get", "join"):
+        if re.search(r"(textContent|\.title) =[^;]*$", before) and self.call not in ("get", "join"):
             return True
         return bool(PHRASE.search(text))
 
