@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 from convviz_widgets.catalog import ROWS
+from convviz_widgets.core import words
+from tests.house.headings import HEADING, parted
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -18,6 +20,26 @@ def table() -> str:
     head = "| name | what it gives | source |\n|---|---|---|\n"
     rows = (f"| `{row.name}` | {row.summary} | {row.source} |\n" for row in ROWS if row.kind != "error")
     return head + "".join(rows)
+
+
+def chinese_table() -> str:
+    """The same in Chinese, made from the table of words."""
+    said = words.table()["techniques"]
+    rows = (f"| `{row.name}` | {said[row.name]['zh']} |\n" for row in ROWS if row.kind != "error")
+    return "| 名称 | 它给出什么 |\n|---|---|\n" + "".join(rows)
+
+
+def test_every_technique_has_a_chinese_name_and_the_table_shows_them() -> None:
+    assert set(words.table()["techniques"]) == {row.name for row in ROWS if row.kind != "error"}
+    shown = between("<!-- 中文 catalog -->\n", "<!-- end of 中文 catalog -->")
+    assert shown == chinese_table(), "Put this between the two 中文 marks of README.md:\n" + chinese_table()
+
+
+def test_the_headings_are_in_both_languages() -> None:
+    prose = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    titles = [found[2] for line in prose.splitlines() if (found := HEADING.match(line)) and found[1] == "##"]
+    said = {english: entry["zh"] for english, entry in words.table()["readme"].items()}
+    assert dict(parted(title, "readme") for title in titles if title != "中文") == said
 
 
 def test_the_table_is_the_catalogs() -> None:
