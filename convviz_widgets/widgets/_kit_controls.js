@@ -241,12 +241,12 @@ function copy_button(code, signal) {
 /**
  * Tells Python the place of a slider, its trait `shown`, and hears of places that come from elsewhere. What comes back of
  * the slider's own is behind where it stands by then, and is left out.
- * @param {Model} model @param {(place: number) => void} heard @param {AbortSignal} signal
+ * @param {Model} model @param {(place: number) => void} arrived @param {AbortSignal} signal
  */
-function shown_place(model, heard, signal) {
+function shown_place(model, arrived, signal) {
   const sent = new Set();
   on_change(model, ["shown"], () => {
-    if (!sent.delete(model.get("shown"))) heard(model.get("shown"));
+    if (!sent.delete(model.get("shown"))) arrived(model.get("shown"));
   }, signal);
   return (/** @type {number} */ place) => {
     if (place !== model.get("shown") || sent.size) sent.add(place);

@@ -2,6 +2,8 @@
 
 /** The language of this widget's labels; every widget has a module of its own. */
 let spoken = "en";
+/** How a language is told to the browser, where that is more than its name: it chooses the letters' shapes by it. @type {Record<string, string>} */
+const WRITTEN = { zh: "zh-Hans" };
 
 /**
  * The language to speak. "auto" is the page's, as JupyterLab writes it there when another than English is chosen, and
@@ -59,7 +61,7 @@ function in_language(draw) {
     const { model, el } = view;
     const begin = () => {
       spoken = language_of(model.get("language"));
-      el.lang = spoken;
+      el.lang = WRITTEN[spoken] ?? spoken;
       return draw(view);
     };
     let end = begin();

@@ -45,7 +45,7 @@ def test_the_browsers_language_decides_and_keys_and_names_work(lab: Lab) -> None
     picker = lab.page.locator(".cv-picker")
     expect(picker).to_have_attribute("aria-label", "mini 的层选择器")
     expect(picker.locator(".cv-maps h3")).to_have_text("conv3 · 72 个通道", timeout=SLOW)
-    expect(picker.locator("xpath=..")).to_have_attribute("lang", "zh")
+    expect(picker.locator("xpath=..")).to_have_attribute("lang", "zh-Hans")
     picker.get_by_role("listbox", name="mini 的层").focus()
     lab.page.keyboard.press("ArrowRight")
     lab.page.keyboard.press("Enter")
