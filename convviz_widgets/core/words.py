@@ -113,10 +113,9 @@ def needed_by(code: str) -> dict[str, Any]:
     """The part of the table that a module in JavaScript uses, for it to hold.
 
     Returns:
-        For each language {English text: translation, or its forms by number}; under "sent", the English texts that come
-        from Python.
+        For each language {English text: translation, or its forms by number}; under "patterns", those of the English
+        texts from Python that hold values.
     """
-    sent = table()[SENT]
     found: dict[str, Any] = {name: {} for name in LANGUAGES if name != "auto"}
     for section, entries in table().items():
         if section in ON_PAPER:
@@ -129,4 +128,4 @@ def needed_by(code: str) -> dict[str, Any]:
                     found[name][text] = entry[name]
             if "one" in entry:
                 found["en"][text] = {"one": entry["one"], "other": text}
-    return {**found, SENT: list(sent)}
+    return {**found, "patterns": [text for text in table()[SENT] if "{" in text]}

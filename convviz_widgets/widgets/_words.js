@@ -35,7 +35,7 @@ function sentences(...said) {
 }
 
 /** How texts of Python's that hold values look. @type {{key: string, names: string[], looks: RegExp}[]} */
-const PATTERNS = WORDS.sent.filter((/** @type {string} */ key) => key.includes("{")).map((/** @type {string} */ key) => ({
+const PATTERNS = WORDS.patterns.map((/** @type {string} */ key) => ({
   key,
   names: [...key.matchAll(/\{(\w+)\}/g)].map((found) => found[1]),
   looks: new RegExp(`^${key.replace(/[.*+?^$|()[\]\\]/g, "\\$&").replace(/\{\w+\}/g, "(.+?)")}$`),
@@ -44,7 +44,7 @@ const PATTERNS = WORDS.sent.filter((/** @type {string} */ key) => key.includes("
 /** A text that came from Python, in the reader's language where the table has it. @param {string | null | undefined} text @returns {string} */
 function heard(text) {
   if (!text || spoken === "en") return text ?? "";
-  if (WORDS.sent.includes(text)) return word(text);
+  if (Object.hasOwn(WORDS[spoken], text)) return word(text);
   for (const { key, names, looks } of PATTERNS) {
     const found = text.match(looks);
     if (found) return word(key, Object.fromEntries(names.map((name, place) => [name, found[place + 1]])));

@@ -1,11 +1,14 @@
 """Widgets in Chinese in a real JupyterLab: by setting, by the browser's language, switched while they are open."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Page, expect
 
+from convviz_widgets.core import words
 from tests.browser.lab import Lab
 
 OPEN = """
@@ -31,6 +34,47 @@ SAID = """root => { const found = new Set();
 @pytest.fixture
 def browser_context_args(request: pytest.FixtureRequest, browser_context_args: dict[str, Any]) -> dict[str, Any]:
     return {**browser_context_args, "locale": getattr(request, "param", "en-US")}
+
+
+SAYS = """language => { spoken = language; return [
+  word("{count} detectors", {count: 1}), word("{count} detectors", {count: 2}), word("map (saliency)"),
+  heard("brush 16 px"), heard("searching 300 pictures for what excites conv3 most: 5"), heard("stopped by hand"),
+  heard("dog.jpg"), heard("constructor"), heard(undefined)]; }"""
+
+
+@pytest.fixture
+def spoken(page: Page) -> Page:
+    """A page with the whole table and the functions that read it, without a notebook."""
+    every = " ".join(json.dumps(text, ensure_ascii=False) for rows in words.table().values() for text in rows)
+    functions = Path(words.__file__).parents[1] / "widgets" / "_words.js"
+    held = json.dumps(words.needed_by(every))
+    page.add_script_tag(content=f"const WORDS = {held};\n{functions.read_text(encoding='utf-8')}")
+    return page
+
+
+def test_number_forms_meanings_and_what_python_says(spoken: Page) -> None:
+    looking = "searching 300 pictures for what excites conv3 most: 5"
+    same = ["dog.jpg", "constructor", ""]  # data
+    assert spoken.evaluate(SAYS, "en") == [
+        *("1 detector", "2 detectors", "map", "brush 16 px", looking, "stopped by hand"),
+        *same,
+    ]
+    assert spoken.evaluate(SAYS, "zh") == [
+        *("1 个检测器", "2 个检测器", "显著图", "画笔 16 px"),
+        *("正在 300 张图片中搜索最能激活 conv3 的图块：5", "已手动停止"),
+        *same,
+    ]
+
+
+@pytest.mark.parametrize("browser_context_args", ["zh-TW"], indirect=True)
+def test_the_setting_comes_first_then_the_page_then_the_reader(spoken: Page) -> None:
+    choose = "([set, page]) => { document.documentElement.lang = page; return language_of(set); }"
+    assert spoken.evaluate(choose, ["en", "zh-CN"]) == "en"
+    assert spoken.evaluate(choose, ["auto", "en"]) == "zh"  # English is what a page says when nothing was chosen
+    assert spoken.evaluate(choose, ["auto", "de-DE"]) == "zh"
+    spoken.evaluate("Object.defineProperty(navigator, 'languages', {value: ['fr-FR', 'en-GB', 'zh']})")
+    assert spoken.evaluate(choose, ["auto", ""]) == "en"
+    assert spoken.evaluate(choose, ["auto", "zh-CN"]) == "zh"
 
 
 def english_in(root: Locator, classes: str) -> list[str]:
