@@ -6,8 +6,9 @@ let spoken = "en";
 const WRITTEN = { zh: "zh-Hans" };
 
 /**
- * The language to speak. "auto" is the page's, as JupyterLab writes it there when another than English is chosen, and
- * otherwise the first of the reader's own that is in the table.
+ * The language to speak. "auto" is the page's where that is another than English: JupyterLab and Notebook write there what
+ * is chosen in their menu, and English where nothing is, as VS Code always does. Otherwise it is the first of the reader's
+ * own languages that is in the table.
  * @param {string} set
  */
 function language_of(set) {
