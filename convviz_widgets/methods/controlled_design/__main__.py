@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> DesignComparison:
         progress=_tell if options.tell else None,
     )
     folder = Path(options.out)
+    (folder / CARD).unlink(missing_ok=True)  # a folder with a file of somebody else's is not written over
     halved(found).save(folder, overwrite=True)
     (folder / "picture.png").unlink(missing_ok=True)  # it is drawn from the weights when asked for
     command = ["python", "-m", "convviz_widgets.methods.controlled_design", *(arguments or sys.argv[1:])]
