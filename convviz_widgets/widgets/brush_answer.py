@@ -78,7 +78,8 @@ class Answers:
         """The picture of this name, with one layer's answers."""
         key = name, layer
         if key not in self._open:
-            self._open[key] = Masking(self._lens, self._lens.prepare(image), [layer] if layer else [])
+            like = next(reversed(self._open.values()), None)
+            self._open[key] = Masking(self._lens, self._lens.prepare(image), [layer] if layer else [], like=like)
             while len(self._open) > KEPT:
                 self._open.popitem(last=False)
         self._open.move_to_end(key)

@@ -37,7 +37,7 @@ def followed_apart(call: Call, state: Beside) -> State:
     clean = call.clean[call.argument(0).number]
     if call.operation.name in POOLS:
         pairs = zip(state.parts, state.pieces(clean), strict=True)
-        settings = pool_settings(call)
+        settings = pool_settings(call.operation)
         return Beside(tuple(highest(part, piece, slides_of(call, part, *settings)) for part, piece in pairs))
     return _pointed(state, clean, call.argument(1), call.argument(2))
 

@@ -45,7 +45,7 @@ class Call:
 
     def argument(self, number: int, default: Any = None) -> Any:
         """A positional argument, or its default where it was left out."""
-        return self.operation.args[number] if len(self.operation.args) > number else default
+        return self.operation.argument(number, default)
 
     @property
     def output(self) -> torch.Tensor:

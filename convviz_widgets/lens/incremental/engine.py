@@ -107,7 +107,7 @@ class Incremental:
     def full(self, name: str, state: State | None, count: int) -> torch.Tensor:
         """A layer's answers (N, ...) out of what `changed` gave for it."""
         clean = self.clean[name]
-        with _Quiet():
+        with Quiet():
             if state is None:
                 return clean.expand(count, *clean.shape[1:])
             return (state if isinstance(state, torch.Tensor) else state.everywhere(clean)).flatten(0, 1)
@@ -115,7 +115,7 @@ class Incremental:
     def changed(self, tops: Any, lefts: Any, windows: torch.Tensor) -> dict[str, State | None]:
         """The same, as windows where windows are all that changed; None where nothing did."""
         tops, lefts = (np.atleast_1d(np.asarray(each, dtype=np.int64)) for each in (tops, lefts))
-        with self._lens.lock, _Quiet():
+        with self._lens.lock, Quiet():
             patch = entered(self.prepared, tops, lefts, windows.to(self.prepared))
             if self._tape.obstacle:
                 return self._in_full(patch.everywhere(self.prepared))
@@ -132,7 +132,7 @@ class Incremental:
             pixels: (1, C, H, W), what it shows.
         """
         tops, lefts = (np.atleast_1d(np.asarray(each, dtype=np.int64)) for each in (tops, lefts))
-        with self._lens.lock, _Quiet():
+        with self._lens.lock, Quiet():
             rows, columns = (
                 self._views(each, size, length)
                 for each, length in zip((tops, lefts), self.prepared.shape[-2:], strict=True)
@@ -160,7 +160,7 @@ class Incremental:
                 f"{self._tape.obstacle}. Other networks can."
             )
         number = self._tape.outputs[self._sites[layer]]
-        with self._lens.lock, _Quiet():
+        with self._lens.lock, Quiet():
             states = self._replayed({number: answers.to(self.prepared).unsqueeze(1)})
         return {
             name: self.full(name, states.get(self._tape.outputs[site]), len(answers))
@@ -170,7 +170,7 @@ class Incremental:
     def sums(self, name: str, state: State | None) -> torch.Tensor:
         """The sum over all positions of each map of a layer, (N, K); (1, K) where nothing changed."""
         clean = self.clean[name]
-        with _Quiet():
+        with Quiet():
             total = clean.flatten(2).sum(2)
             if state is None or isinstance(state, torch.Tensor):
                 return total if state is None else state.flatten(0, 1).flatten(2).sum(2)
@@ -181,7 +181,7 @@ class Incremental:
         clean, (channel, row, column) = self.clean[name], place
         if not isinstance(state, Table):
             return self.full(name, state, count)[:, channel, row, column]
-        with _Quiet():
+        with Quiet():
             part = state.holding(state.values[:, channel : channel + 1])
             views = part.rows.at[:, row], part.columns.at[:, column]
             return part.look(clean[:, channel : channel + 1], *views).flatten()
@@ -204,7 +204,7 @@ class Incremental:
             self.clean = {name: found[site] for name, site in self._sites.items()}
             return
         self._tape.operations = self._tape.needed()
-        with _Quiet():
+        with Quiet():
             every = self._tape.run(self.prepared)
             self._kept = {number: _channels_last(each) for number, each in every.items()}
         self.clean = {name: self._kept[self._tape.outputs[site]] for name, site in self._sites.items()}
@@ -282,7 +282,7 @@ def _channels_last(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
 
 
-class _Quiet:
+class Quiet:
     """Inside: no gradients, and tensors that can be used anywhere afterwards."""
 
     def __enter__(self) -> None:

@@ -61,7 +61,7 @@ def convolved(
         taps = (block.rows, None, block.row_taps, None), (None, block.columns, None, block.column_taps)
         seen = rows[taps[0]] * width + columns[taps[1]]
         laid = source.index_select(0, seen.flatten())
-        found = _product(laid, kernel[block.row_taps, block.column_taps].flatten(0, 1), groups)
+        found = product(laid, kernel[block.row_taps, block.column_taps].flatten(0, 1), groups)
         found += unchanged.index_select(0, places[block.rows, block.columns].flatten())
         values[block.rows, block.columns] = found.view(*seen.shape[:2], -1)
     return _table(values, slides)
@@ -156,7 +156,7 @@ def _changed_taps(slide: Slide, count: int) -> torch.Tensor:
     return torch.from_numpy(np.where(late < 0, count, late))
 
 
-def _product(laid: torch.Tensor, weight: torch.Tensor, groups: int) -> torch.Tensor:
+def product(laid: torch.Tensor, weight: torch.Tensor, groups: int) -> torch.Tensor:
     """Taps laid out (outputs * T, C) times a kernel (T, C / groups, K): (outputs, K)."""
     taps, narrow, channels = weight.shape
     if groups == 1:

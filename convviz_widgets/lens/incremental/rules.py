@@ -18,6 +18,7 @@ from convviz_widgets.lens.incremental.trace import Operation, Ref, mapped
 
 UNTAGGED = {"hardswish", "hardsigmoid", "hardtanh", "silu", "mish", "softplus", "leaky_relu", "elu", "celu", "selu"}
 """Element by element without saying so."""
+NORMS = ("native_batch_norm", "native_batch_norm_legit_no_training", "cudnn_batch_norm", "miopen_batch_norm")
 
 
 def follow(call: Call) -> State | list[State] | None:
@@ -38,11 +39,16 @@ def is_pointwise(operation: Operation) -> bool:
     return torch.Tag.pointwise in operation.function.tags or operation.name.strip("_") in UNTAGGED
 
 
+def keeps_statistics(operation: Operation) -> bool:
+    """Whether it is a batch normalisation with known statistics, which works place by place."""
+    flags = [each for each in operation.args if isinstance(each, bool)]
+    return operation.name.strip("_") in NORMS and flags[:1] != [True] and "with_update" not in operation.name
+
+
 def _batch_norm(call: Call) -> State | None:
     """With running statistics it stays in place."""
     found = call.first()
-    flags = [each for each in call.operation.args if isinstance(each, bool)]
-    if found is None or found[0].ndim != 4 or (flags[:1] == [True] or "with_update" in call.operation.name):
+    if found is None or found[0].ndim != 4 or not keeps_statistics(call.operation):
         return None
     return found[1].holding(call.outcome(found[1].values))
 
@@ -201,10 +207,7 @@ def _triple(value: Any) -> list[int]:
 RULES: dict[str, Rule] = {
     **SLIDING,
     "avg_pool3d": _pool_over_channels,
-    **dict.fromkeys(
-        ("native_batch_norm", "native_batch_norm_legit_no_training", "cudnn_batch_norm", "miopen_batch_norm"),
-        _batch_norm,
-    ),
+    **dict.fromkeys(NORMS, _batch_norm),
     "cat": _cat,
     **dict.fromkeys(("view", "unsafe_view", "reshape", "reshape_alias"), _view),
     **dict.fromkeys(("slice", "select", "unsqueeze", "squeeze", "softmax", "log_softmax", "transpose"), _over_channels),

@@ -19,6 +19,7 @@ from convviz_widgets.lens.incremental.products import (
     summed,
 )
 from convviz_widgets.lens.incremental.table import Table
+from convviz_widgets.lens.incremental.trace import Operation
 from convviz_widgets.lens.incremental.views import Slide
 
 FEW_PLACES = 256  # of all maps together, up to which one matrix product is quicker than torch's convolution (measured)
@@ -105,7 +106,7 @@ def _max_pool(call: Call) -> State | None:
     found = call.first()
     if found is None:
         return None
-    kernel, stride, padding, dilation = pool_settings(call)
+    kernel, stride, padding, dilation = pool_settings(call.operation)
     if isinstance(found[1], Table):
         if found[0].ndim != 4:
             return None
@@ -114,10 +115,10 @@ def _max_pool(call: Call) -> State | None:
     return Patch(functional.max_pool2d(patch, _pair(kernel), _pair(stride), 0, _pair(dilation)), rows, columns)
 
 
-def pool_settings(call: Call) -> tuple[Any, Any, Any, Any]:
+def pool_settings(pooling: Operation) -> tuple[Any, Any, Any, Any]:
     """Kernel, stride, padding and dilation of a max pooling."""
-    kernel = call.argument(1)
-    return kernel, call.argument(2) or kernel, call.argument(3, 0), call.argument(4, 1)
+    kernel = pooling.argument(1)
+    return kernel, pooling.argument(2) or kernel, pooling.argument(3, 0), pooling.argument(4, 1)
 
 
 def _average_pool(call: Call) -> State | None:

@@ -51,6 +51,10 @@ class Operation:
         """The numbers of the tensors it takes."""
         return [each.number for each in tree_leaves((self.args, self.keywords)) if isinstance(each, Ref)]
 
+    def argument(self, number: int, default: Any = None) -> Any:
+        """A positional argument, or its default where it was left out."""
+        return self.args[number] if len(self.args) > number else default
+
     def run(self, given: Any) -> list[torch.Tensor]:
         """Its outputs, with ``given`` (a mapping from numbers) for its inputs."""
         outputs = self.called(lambda leaf: given[leaf.number] if isinstance(leaf, Ref) else leaf)

@@ -1,7 +1,7 @@
 """What a network answers to a picture of which a painted mask hides a part.
 
 With the prepared picture x, its stand-in f (see `filled`) and the mask m in [0, 1], the network is shown
-``(1 - m) x + m f``. Only the window around the mask differs from x, so only what it reaches is computed.
+``(1 - m) x + m f``. From one mask to the next only a window of that differs, so only what it reaches is computed.
 
 Oracle: a full forward of the mixed picture.
 Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", section 4.2 (hiding parts of a
@@ -11,15 +11,15 @@ picture); the mask of any shape and softness is this package's.
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
 from convviz_widgets.lens.fills import Fill, filled
-from convviz_widgets.lens.incremental.engine import COVERED, Incremental
+from convviz_widgets.lens.incremental.easel import Easel
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.masks import checked_mask, mixed, window_of
-from convviz_widgets.lens.record import OUTPUT
 
 
 def masked(
@@ -49,7 +49,7 @@ def masked(
 
 
 class Masking:
-    """One picture, opened for masks to be tried on it.
+    """One picture, opened for masks to be tried on it, each cheaper the less it differs from the one before.
 
     Example:
         >>> lens = Lens.load("mini")
@@ -61,34 +61,42 @@ class Masking:
         lens: the network.
         prepared: (1, C, H, W), the picture as the network sees it.
         layers: names of the layers whose answers are wanted beside the network's own, which goes by "".
+        like: another picture opened alike, whose way through the network is taken again.
     """
 
-    def __init__(self, lens: Lens, prepared: torch.Tensor, layers: Iterable[str | Layer] = ()) -> None:
+    def __init__(
+        self,
+        lens: Lens,
+        prepared: torch.Tensor,
+        layers: Iterable[str | Layer] = (),
+        *,
+        like: "Masking | None" = None,
+    ) -> None:
         self._lens = lens
-        named = [each.name if isinstance(each, Layer) else each for each in layers]
-        self._opened = Incremental(lens, prepared, named)
-        self._sites = {"": OUTPUT, **{name: lens.layers[name].site for name in named}}
+        self._easel: Easel = Easel(lens, prepared, layers, like=like._easel if like is not None else None)
+        self._prepared = self._easel.picture.clone()
+        self._shown: tuple[tuple[str, int], npt.NDArray[np.uint8]] = ("", 0), np.zeros(self.size, np.uint8)
         self._fills: dict[tuple[str, int], torch.Tensor] = {}
 
     @property
     def clean(self) -> dict[str, torch.Tensor]:
         """The answers to the picture itself, (1, ...) per name."""
-        return self._opened.clean
+        return self._easel.clean
 
     @property
     def obstacle(self) -> str:
         """Why each answer needs a full forward on this network; "" where the window is enough."""
-        return self._opened.obstacle
+        return self._easel.obstacle
 
     @property
     def size(self) -> tuple[int, int]:
         """(H, W) that a mask must have."""
-        return self._opened.prepared.shape[-2], self._opened.prepared.shape[-1]
+        return self._prepared.shape[-2], self._prepared.shape[-1]
 
     def fill(self, name: Fill | str, *, seed: int = 0) -> torch.Tensor:
         """The stand-in (1, C, H, W) of this name; kept, as every stroke needs it."""
         if (name, seed) not in self._fills:
-            self._fills[name, seed] = filled(self._lens, self._opened.prepared, name, seed=seed)
+            self._fills[name, seed] = filled(self._lens, self._prepared, name, seed=seed)
         return self._fills[name, seed]
 
     def answers(
@@ -100,16 +108,15 @@ class Masking:
             BadValue: the mask has another size.
             UnknownName: there is no fill of that name.
         """
-        shares = checked_mask(mask, self.size)
+        shares = checked_mask(mask, self.size).copy()
         other = self.fill(fill, seed=seed)
-        box = window_of(shares)
-        if box is None:
-            return dict(self.clean)
-        rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
-        if box.width * box.height >= COVERED * shares.size:  # a plain forward is faster than following windows
-            with self._lens.lock:
-                picture = mixed(self._opened.prepared, other, shares)
-                found = self._lens._record(picture, list(self._sites.values()), grad=False)
-            return {name: found[site] for name, site in self._sites.items()}
-        window = mixed(self._opened.prepared[..., rows, columns], other[..., rows, columns], shares[rows, columns])
-        return self._opened.answers([box.top], [box.left], window)
+        with self._lens.lock:
+            before, shown = self._shown
+            box = window_of(shares != shown if before == (fill, seed) else np.maximum(shares, shown))
+            if box is not None:
+                self._shown = ("", 0), np.maximum(shares, shown)  # what may be there if the next line is broken off
+                rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
+                below, above = (each[..., rows, columns] for each in (self._prepared, other))
+                self._easel.paint(box.top, box.left, mixed(below, above, shares[rows, columns]))
+            self._shown = (fill, seed), shares
+            return self._easel.answers() if shares.any() else dict(self.clean)
