@@ -8,7 +8,7 @@ import pytest
 from torch import nn
 
 import convviz_widgets as cv
-from convviz_widgets.core.errors import BadValue
+from convviz_widgets.core.errors import BadValue, Cancelled
 from convviz_widgets.widgets.brush_slide import Course, told_slide
 from convviz_widgets.widgets.occlusion_brush import OcclusionBrush
 from tests.known_networks import randomised
@@ -103,6 +103,17 @@ def test_strokes_go_before_it_and_stop_ends_it(brush: OcclusionBrush) -> None:
     if state == "stopped":
         assert 0 < brush.slide["done"] < brush.slide["total"]
         assert filled(brush)["known"].sum() == brush.slide["done"]
+
+
+def test_closing_the_widget_ends_a_run(lens: Any) -> None:
+    brush = OcclusionBrush(lens, list(PIXELS), square=1, stride=1)
+    assert brush.wait(30)
+    with lens.lock:  # so that it cannot be done before
+        job = brush.start_slide()
+        brush.close()
+    assert job is not None
+    with pytest.raises(Cancelled):
+        job.result(30)
 
 
 def test_what_does_not_fit_is_told_and_the_brush_goes_on(brush: OcclusionBrush) -> None:

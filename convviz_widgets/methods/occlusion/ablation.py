@@ -68,6 +68,32 @@ class Ablation(Result):
         losses = self.clean_per_class[index] - self.per_class[:, index]
         return [(self.units[place], float(losses[place])) for place in np.argsort(-losses, kind="stable")]
 
+    def all_but_best(self, target: int | str, counts: Iterable[int]) -> list[list[str]]:
+        """The units to be silenced so that a class keeps its n best alone, for each n.
+
+        Handed to `ablate` with the same pictures they give the curve of accuracy over n: its ``per_class[:, target]``.
+
+        Example:
+            >>> lens, images = Lens.load("mini"), np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
+            >>> others = ablate(lens, "conv3", images, [0, 1]).all_but_best(0, [1, 4])
+            >>> [len(each) for each in others], ablate(lens, others, images, [0, 1]).accuracy.shape
+            ([71, 68], (2,))
+
+        Args:
+            target: a class among the labels, by index or name.
+            counts: how many are kept, each from 0 to one less than there are.
+
+        Raises:
+            BadValue: no such class, or a number that keeps all.
+
+        Source:
+            Zhou, Sun, Bau & Torralba 2018, section 3 (classes with their most important units alone).
+        """
+        order, wanted = [units.split(", ") for units, _ in self.ranking(target)], list(counts)
+        if any(not 0 <= count < len(order) for count in wanted):
+            raise BadValue(f"{wanted} cannot all be kept of {len(order)} groups. Accepted: 0 to {len(order) - 1}.")
+        return [[unit for units in order[count:] for unit in units] for count in wanted]
+
     def caption(self) -> str:
         """The group that matters most."""
         worst = int(self.accuracy.argmin())

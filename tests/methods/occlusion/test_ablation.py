@@ -65,6 +65,21 @@ def test_a_unit_that_alone_makes_a_class_is_ranked_first(tmp_path: object) -> No
     assert Ablation.load(result.save(tmp_path / "kept")) == result
 
 
+def test_the_curve_of_the_best_kept_equals_a_plain_loop() -> None:
+    lens, batch, labels = Lens(ALL["sequential"].make(), input_size=31), pictures(6, (3, 31, 31)), [0, 1, 2, 0, 1, 2]
+    first = ablate(lens, "0", batch, labels)
+    order = [int(unit.split(":")[1]) for unit, _ in first.ranking(1)]
+    counts = [0, 1, len(order) - 1]
+    curve = ablate(lens, first.all_but_best(1, counts), batch, labels)
+    for place, count in enumerate(counts):
+        silent = dict.fromkeys(order[count:], 0.0)
+        right = (hooked(lens.module, "0", silent, batch) == torch.tensor(labels)).numpy()
+        assert curve.accuracy[place] == pytest.approx(right.mean())
+        assert curve.per_class[place, 1] == pytest.approx(right[np.array(labels) == 1].mean())
+    with pytest.raises(BadValue, match="cannot all be kept"):
+        first.all_but_best(1, [len(order)])
+
+
 def test_what_cannot_be_used_is_refused() -> None:
     lens, batch = Lens(ALL["sequential"].make(), input_size=31), pictures(2, (3, 31, 31))
     with pytest.raises(BadValue, match="one label per picture"):
