@@ -65,10 +65,9 @@ class Following(Stroke):
 
 def stroke_for(operation: Operation, clean: Mapping[int, torch.Tensor], used: Set[int]) -> Stroke:
     """What does an operation; used: the numbers of the tensors that something takes."""
-    maps = all(
-        is_map(clean[number]) and clean[number].ndim == 4 for number in (*operation.inputs, operation.outputs[0])
-    )
-    alone = operation.argument(0) == Ref(operation.inputs[0]) and len(operation.inputs) == 1
+    touched = [clean[number] for number in (*operation.inputs, operation.outputs[0])]
+    maps = all(is_map(each) and each.ndim == 4 for each in touched)
+    alone = isinstance(operation.argument(0), Ref) and len(operation.inputs) == 1
     if maps and alone and not used & set(operation.outputs[1:]):
         if operation.name == "convolution" and operation.args[1].ndim == 4 and not operation.args[6]:
             return Convolving(operation, clean)
@@ -87,11 +86,8 @@ def stroke_for(operation: Operation, clean: Mapping[int, torch.Tensor], used: Se
 
 def continues(stroke: Stroke, operation: Operation, clean: Mapping[int, torch.Tensor]) -> bool:
     """Whether a stroke may do an operation, which takes what it gives, at once."""
-    if (
-        not stroke.chains
-        or len(operation.inputs) > 1
-        or clean[operation.outputs[0]].shape != clean[stroke.target].shape
-    ):
+    same = clean[operation.outputs[0]].shape == clean[stroke.target].shape
+    if not stroke.chains or len(operation.inputs) > 1 or not same:
         return False
     others = [each for each in tree_leaves((operation.args, operation.keywords)) if isinstance(each, torch.Tensor)]
     return keeps_statistics(operation) or (is_pointwise(operation) and not any(each.ndim for each in others))

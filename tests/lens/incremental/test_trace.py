@@ -47,6 +47,13 @@ class Viewed(nn.Module):
         return y
 
 
+class Strided(nn.Module):
+    """Takes every second number as they lie in memory."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.as_strided(x, (1, 3, 6, 6), (1, 144, 24, 2))
+
+
 @pytest.mark.parametrize(
     ("module", "word"),
     [
@@ -55,6 +62,7 @@ class Viewed(nn.Module):
         (networks.ALL["patched"].make(), "writes"),
         (Written(), "buffers"),
         (Viewed(), "view"),
+        (Strided(), "memory"),
         (nn.Sequential(nn.Conv2d(3, 2, 1), nn.Threshold(0.5, float("nan"))), ""),
     ],
 )
