@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from convviz_widgets.core.errors import ConvvizError, UnsupportedModel
+from convviz_widgets.lens.few_channels import PictureGradients
 from convviz_widgets.lens.guest import as_guest, version_of
 from convviz_widgets.lens.memory import is_out_of_memory
 from convviz_widgets.lens.sites import Site, StopForward, first_tensor, reporting
@@ -48,6 +49,7 @@ def record(
         as_guest(module, keep_buffers=keep_buffers, keep_random=keep_random),
         torch.inference_mode(mode=False),
         torch.set_grad_enabled(mode=grad),
+        PictureGradients() if grad else nullcontext(),
     ):
         found, versions = _run(module, batch, sites, set(clone), within)
         overwritten = [site for site, output in found.items() if version_of(output) != versions[site]]

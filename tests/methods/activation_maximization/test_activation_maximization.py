@@ -187,7 +187,7 @@ def test_the_probability_rises_without_its_score(mini: Lens) -> None:
         cv.activation_maximization(mini, goal(2), recipe="simonyan", steps=40)
         for goal in (ClassScore, ClassProbability)
     )
-    assert probability.trace[-1] > 0.99
+    assert probability.trace.max() > 0.99  # from there its gradient is all but rounding, and steps go anywhere
     assert score.activation > probability.activation
 
 
