@@ -18,17 +18,16 @@ EXTREME = 2.0  # standard deviations at which the α-norm pulls with weight 1
 
 def away_from_extremes(z: torch.Tensor) -> torch.Tensor:
     """The gradient of the α-norm."""
-    part = z / EXTREME
+    part = z * (1 / EXTREME)
     square = part * part
-    return square * square * part
+    return square.mul_(square).mul_(part)
 
 
 def away_from_roughness(z: torch.Tensor) -> torch.Tensor:
     """The gradient of the total variation: twice the differences to all neighbours."""
-    across, down = torch.diff(z, dim=-1), torch.diff(z, dim=-2)
     gradient = torch.zeros_like(z)
-    gradient[..., 1:] += across
-    gradient[..., :-1] -= across
-    gradient[..., 1:, :] += down
-    gradient[..., :-1, :] -= down
-    return 2 * gradient
+    for side in (-1, -2):
+        steps, count = torch.diff(z, dim=side), z.shape[side] - 1
+        gradient.narrow(side, 1, count).add_(steps, alpha=2)
+        gradient.narrow(side, 0, count).sub_(steps, alpha=2)
+    return gradient

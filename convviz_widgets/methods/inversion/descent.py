@@ -11,7 +11,7 @@ import torch
 from convviz_widgets.core.errors import UnsupportedModel
 from convviz_widgets.core.step import Step
 from convviz_widgets.lens.canvas import penalties
-from convviz_widgets.lens.canvas.gradient import level
+from convviz_widgets.lens.canvas.gradient import level, peaks
 from convviz_widgets.lens.canvas.parametrizations import Parametrization
 from convviz_widgets.lens.canvas.space import bytes_of
 from convviz_widgets.lens.lens import Lens
@@ -94,7 +94,7 @@ class Descent:
         now = z.detach()
         misfits, gradient = self.slope(now)
         gradient = gradient + self._pull(now)
-        finite = bool(misfits.isfinite().all() & gradient.isfinite().all())
+        finite = bool(misfits.isfinite().all() & peaks(gradient).isfinite().all())
         if finite:
             for group in self._optimiser.param_groups:
                 group["lr"] = float(self._settings.step_size or 0) * (1 + math.cos(math.pi * done)) / 2
