@@ -61,7 +61,7 @@ def load(name: str, layer: str) -> UpconvNet:
     known = card(name)["layers"]
     if layer not in known:
         raise unknown_name(f"trained decoder of {name} for", layer, known, "`train_decoder` makes one for any layer.")
-    size = network_card(name)["size"]
-    decoder = UpconvNet(tuple(known[layer]["shape"]), (network_card(name)["channels"], size, size))
+    picture = (network_card(name)["channels"], *(2 * [network_card(name)["size"]]))
+    decoder = UpconvNet(tuple(known[layer]["shape"]), picture, grain=known[layer].get("grain", 1))
     decoder.load_state_dict(_TRAINED.state(name, layer))
     return decoder.eval().requires_grad_(requires_grad=False)

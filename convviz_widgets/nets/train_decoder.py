@@ -93,7 +93,8 @@ def _trained(
     torch.manual_seed(options.seed)
     decoders = nn.ModuleDict()
     for name in layers:
-        decoder = UpconvNet(tuple(sample[name].shape[1:]), (net.channels, net.size, net.size))
+        picture = (net.channels, net.size, net.size)
+        decoder = UpconvNet(tuple(sample[name].shape[1:]), picture, grain=options.grain)
         decoder.set_scale(sample[name])
         decoders[name] = decoder
     progress = train(
@@ -102,7 +103,7 @@ def _trained(
         len(images),
         Recipe(options.epochs, options.batch_size, options.learning_rate, options.weight_decay, options.seed),
         checkpoint=work / "checkpoint.pt",
-        about=json.dumps(layers),
+        about=json.dumps([*layers, options.grain]),
         progress=True,
     )
     return decoders, progress.losses
@@ -129,6 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--weight-decay", type=float, default=1e-3)
+    parser.add_argument("--grain", type=int, default=1, help="side, in pixels, of the smallest things drawn")
     parser.add_argument("--seed", type=int, default=1, help="also of the drawings; the network was trained on seed 0")
     parser.add_argument("--work", help="folder for checkpoints and drawings; default: runs/NET-decoders")
     parser.add_argument("--out", default=str(builtin.FOLDER), help="folder for the weights and their card")
@@ -186,6 +188,7 @@ def _card_of(
 ) -> dict[str, Any]:
     return {
         "shape": list(decoder.shape),
+        "grain": decoder.grain,
         **measure(decoder.eval(), net, layer, images, targets),
         "parameters": sum(each.numel() for each in decoder.parameters()),
     }

@@ -2,8 +2,8 @@
 
 Trained with the squared error it gives, at best, the mean of all pictures with that answer, so what it shows sharply
 the layer keeps, and what it blurs the layer has lost. After Dosovitskiy & Brox 2016, "Inverting Visual Representations
-with Convolutional Networks": convolutions at the size of the map, or dense layers for a
-vector, then upconvolutions that double the side, leaky ReLUs between them.
+with Convolutional Networks": convolutions at the size of the map, or three dense layers
+for a vector, then upconvolutions that double the side, leaky ReLUs between them.
 """
 
 import math
@@ -17,7 +17,8 @@ from convviz_widgets.core.errors import BadValue, UnsupportedModel
 
 SLOPE = 0.2  # of the leaky ReLUs for values below 0
 START = 6  # pixels, about the side of the map that a vector is spread out to
-START_CHANNELS = 32  # of that map
+START_CHANNELS = 24  # of that map
+HIDDEN = (256, 256)  # numbers between a vector and that map: where things are, a dense layer tells in no single number
 WIDTHS = (24, 48, 64, 96)  # channels of a map at a half, a quarter, an eighth ... of the picture's side
 SMALL = 0.2  # least scale, as a share of the largest: what seldom answers would drown all else when it does
 FAINT = 0.005  # the same of the directions in which vectors differ
@@ -37,6 +38,8 @@ class UpconvNet(nn.Module):
         shape: of what is decoded, without the batch: (K, h, w) for maps, (K,) for a vector.
         picture: (C, H, W) of what is drawn.
         widths: channels where the map has a half, a quarter, ... of the picture's side; the last one holds beyond.
+        grain: side, in pixels, of the smallest things drawn; above 1 a smaller picture is drawn and enlarged, which is
+            quick and enough for a layer that tells only large areas.
 
     Attributes:
         centre, scale: (K,) buffers, by which activations are brought to mean 0 and standard deviation 1; 0 and 1 until
@@ -48,23 +51,32 @@ class UpconvNet(nn.Module):
 
     Raises:
         UnsupportedModel: the layer gives neither maps nor a vector.
+        BadValue: a grain below 1.
     """
 
     centre: torch.Tensor
     scale: torch.Tensor
     turn: torch.Tensor
 
-    def __init__(self, shape: tuple[int, ...], picture: tuple[int, int, int], widths: tuple[int, ...] = WIDTHS) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        picture: tuple[int, int, int],
+        widths: tuple[int, ...] = WIDTHS,
+        grain: int = 1,
+    ) -> None:
         super().__init__()
         if len(shape) not in (1, 3) or min(shape) < 1:
             raise UnsupportedModel(
                 f"Activations of shape {tuple(shape)} cannot be decoded. Accepted: maps (K, h, w), or a vector (K,); "
                 "`lens.layers` lists what each layer gives."
             )
-        self.shape, self.picture_shape, self.widths = tuple(shape), tuple(picture), tuple(widths)
+        if grain < 1:
+            raise BadValue(f"grain={grain} cannot be drawn. Accepted: 1 pixel or more.")
+        self.shape, self.picture_shape, self.widths, self.grain = tuple(shape), tuple(picture), tuple(widths), grain
         self.register_buffer("centre", torch.zeros(shape[0]))
         self.register_buffer("scale", torch.ones(shape[0]))
-        size = picture[1:]
+        size = (math.ceil(picture[1] / grain), math.ceil(picture[2] / grain))
         vector = len(shape) == 1 or shape[1:] == (1, 1)
         start, doublings = _start(size) if vector else (shape[1:], _doublings(shape[1:], size))
         channels = [widths[min(level, len(widths)) - 1] for level in range(max(doublings, 1), 0, -1)]
@@ -142,9 +154,14 @@ def _start(size: tuple[int, ...]) -> tuple[tuple[int, int], int]:
 
 
 def _spread(length: int, start: tuple[int, ...]) -> tuple[nn.Module, ...]:
-    """A dense layer from a vector to maps."""
-    dense = nn.Linear(length, START_CHANNELS * start[0] * start[1])
-    return dense, nn.Unflatten(1, (START_CHANNELS, *start)), *_normed(START_CHANNELS)
+    """Dense layers from a vector to maps; normed one vector at a time, as a batch may hold but one."""
+    hidden = [
+        each
+        for before, after in pairwise((length, *HIDDEN))
+        for each in (nn.Linear(before, after), nn.LayerNorm(after), nn.LeakyReLU(SLOPE))
+    ]
+    dense = nn.Linear(HIDDEN[-1], START_CHANNELS * start[0] * start[1])
+    return *hidden, dense, nn.Unflatten(1, (START_CHANNELS, *start)), *_normed(START_CHANNELS)
 
 
 def _normed(channels: int) -> tuple[nn.Module, nn.Module]:

@@ -29,11 +29,12 @@ SIDES = st.integers(1, 40)
 @given(
     shape=st.one_of(st.tuples(st.integers(1, 9)), st.tuples(st.integers(1, 9), SIDES, SIDES)),
     picture=st.tuples(st.sampled_from([1, 3, 4]), st.integers(4, 40), st.integers(4, 40)),
+    grain=st.integers(1, 5),
 )
 def test_any_map_and_any_vector_becomes_a_picture_of_the_right_size(
-    shape: tuple[int, ...], picture: tuple[int, int, int]
+    shape: tuple[int, ...], picture: tuple[int, int, int], grain: int
 ) -> None:
-    net = UpconvNet(shape, picture, widths=(6, 8)).eval()
+    net = UpconvNet(shape, picture, widths=(6, 8), grain=grain).eval()
     told = net(torch.randn((2, *shape), generator=torch.Generator().manual_seed(0)))
     assert told.shape == (2, *picture)
     assert 0 <= float(told.detach().min()) <= float(told.detach().max()) <= 1
@@ -44,6 +45,17 @@ def test_every_part_of_it_learns() -> None:
         net = UpconvNet(shape, (3, 24, 24))
         net(torch.randn(3, *shape)).square().mean().backward()
         assert all(each.grad is not None and float(each.grad.abs().sum()) > 0 for each in net.parameters()), shape
+
+
+@torch.no_grad()
+def test_a_grain_draws_nothing_smaller() -> None:
+    codes = torch.randn(2, 5, generator=torch.Generator().manual_seed(0))
+    torch.manual_seed(0)
+    fine, coarse = (UpconvNet((5,), (3, 48, 48), grain=grain).eval()(codes).logit() for grain in (1, 4))
+    bend = [torch.diff(each, n=2)[..., 2:].abs().mean((0, 1, 2)).view(-1, 4) for each in (fine, coarse)]
+    assert float(bend[1][:, :2].max()) < 1e-5 < float(bend[0].min())  # straight between the middles of two grains
+    with pytest.raises(BadValue, match=r"grain=0.*1 pixel or more"):
+        UpconvNet((5,), (3, 48, 48), grain=0)
 
 
 def test_the_scale_is_that_of_the_channels_and_dead_ones_are_not_blown_up() -> None:
@@ -182,13 +194,14 @@ def held_out() -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_those_that_ship_tell_pictures_as_their_card_says(held_out: tuple[torch.Tensor, torch.Tensor]) -> None:
     net, card = builtin.build("mini"), decoders.card("mini")
-    command = "python -m convviz_widgets.nets.train_decoder mini"
+    command, dense = "python -m convviz_widgets.nets.train_decoder mini", ["relu6", "relu7", "fc8"]
+    options = "--images 8000 --epochs 4 --batch-size 32 --weight-decay 1e-2 --grain 4"
     assert [(run["command"], run["layers"]) for run in card["runs"]] == [
-        (command, [name for name in card["layers"] if name not in ("relu6", "relu7")]),
-        (f"{command} --layers relu6 relu7 --batch-size 16 --learning-rate 4e-3", ["relu6", "relu7"]),
+        (command, [name for name in card["layers"] if name not in dense]),
+        (f"{command} --layers {' '.join(dense)} {options}", dense),
     ]
     assert decoders.layers("mini") == train_decoder.LAYERS["mini"] == tuple(card["layers"])
-    for layer in ("relu1", "relu3", "pool5", "relu6"):
+    for layer in ("relu1", "relu3", "pool5", *dense):
         decoder = decoders.load("mini", layer)
         assert not decoder.training
         assert not any(each.requires_grad for each in decoder.parameters())
@@ -199,11 +212,14 @@ def test_those_that_ship_tell_pictures_as_their_card_says(held_out: tuple[torch.
 def test_deeper_ones_tell_less_and_all_tell_more_than_the_mean_picture() -> None:
     card = decoders.card("mini")
     squared = {layer: about["squared_error"] for layer, about in card["layers"].items()}
-    after_each_step = [squared[layer] for layer in ("relu1", "pool1", "pool2", "relu3", "relu4", "pool5", "relu6")]
+    after_each_step = [
+        squared[layer] for layer in ("relu1", "pool1", "pool2", "relu3", "relu4", "pool5", "relu6", "relu7", "fc8")
+    ]
     assert after_each_step == sorted(after_each_step)
     assert squared["relu1"] < 0.2 * squared["pool5"]
     for layer, about in card["layers"].items():
         assert about["pixel_error"] < card["pixel_error_of_mean"], layer
+    assert card["layers"]["relu6"]["pixel_error"] < 0.9 * card["pixel_error_of_mean"]
 
 
 def test_the_weights_are_small() -> None:

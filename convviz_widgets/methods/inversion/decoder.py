@@ -95,6 +95,7 @@ class Decoder:
             "shape": list(self.net.shape),
             "picture": list(self.net.picture_shape),
             "widths": list(self.net.widths),
+            "grain": self.net.grain,
             "state": self.net.state_dict(),
         }
         path = Path(file)
@@ -113,7 +114,8 @@ class Decoder:
             raise MissingFile(f"There is no file {os.fspath(file)!r}. Accepted: what `Decoder.save` wrote.")
         try:
             saved = torch.load(file, map_location="cpu", weights_only=True)
-            net = UpconvNet(tuple(saved["shape"]), tuple(saved["picture"]), tuple(saved["widths"]))
+            shape, picture, widths = (tuple(saved[name]) for name in ("shape", "picture", "widths"))
+            net = UpconvNet(shape, picture, widths, saved.get("grain", 1))  # type: ignore[arg-type]
             net.load_state_dict(saved["state"])
         except Exception as error:
             raise BadValue(
