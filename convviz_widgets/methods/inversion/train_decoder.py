@@ -86,7 +86,7 @@ def train_decoder(
         Dosovitskiy & Brox 2016.
     """
     name = lens.layers[layer.name if isinstance(layer, Layer) else layer].name
-    pictures = _Pictures(lens, name, images, _count(images))
+    pictures = _Pictures(lens, name, images, _count(images), kept=checkpoint is not None)
     first = pictures.batch(range(min(FIRST, pictures.count)))
     net = _new(first, pictures.sample(first), tuple(widths), seed)
     recipe = Recipe(epochs, batch_size, learning_rate, weight_decay, seed)
@@ -118,6 +118,7 @@ class _Pictures:
     layer: str
     images: Sequence[Any]
     count: int
+    kept: bool  # whether there is a checkpoint
 
     def batch(self, indices: Sequence[int], like: _Batch | None = None) -> _Batch:
         """Some of the pictures, of the size of ``like``."""
@@ -145,9 +146,14 @@ class _Pictures:
         try:
             return self.images[index]
         except IndexError as error:
+            way_on = (
+                "What whole epochs have taught is in the checkpoint: mend the data and call again with the same one."
+                if self.kept
+                else "Mend the data; with checkpoint=FILE a call that fails goes on after its last whole epoch."
+            )
             raise BadValue(
                 f"The pictures ran out: there is none with number {index}, although {self.count} were announced. "
-                "Nothing is lost: mend the data and call again with the same checkpoint."
+                f"{way_on}"
             ) from error
 
 

@@ -142,8 +142,10 @@ def test_pictures_of_another_size_are_refused() -> None:
 
 
 def test_what_is_wrong_is_told(lens: cv.Lens, tmp_path: Path) -> None:
-    with pytest.raises(BadValue, match=r"ran out: there is none with number \d+, although 12"):
+    with pytest.raises(BadValue, match=r"ran out: there is none with number \d+, although 12.*with checkpoint=FILE"):
         train_decoder(lens, "1", Counting(smooth(9), announced=12), epochs=2, widths=WIDTHS)
+    with pytest.raises(BadValue, match=r"ran out.*in the checkpoint: mend the data"):
+        train_decoder(lens, "1", Counting(smooth(9), announced=12), widths=WIDTHS, checkpoint=tmp_path / "kept.pt")
     with pytest.raises(BadType, match="generator, which cannot be gone through again"):
         train_decoder(lens, "1", (each for each in smooth(3)), widths=WIDTHS)
     with pytest.raises(BadValue, match="sequence is empty"):
