@@ -5,8 +5,8 @@ convolution of many channels that goes on by one place. It is one of those in di
 into blocks of s by s pixels and take a block's pixels for channels of one place: then the filters, filled up with zeros
 to a multiple of s, go on by one place, too. So the gradient comes back in blocks and is laid out as pixels.
 
-Cost: ``(n * s / k)**2`` times the multiplications, for filters of side k and ``n = ceil(k / s)``, in about a third of
-the time for AlexNet's first layer (11 by 11, step 4), in two thirds for ResNet's (7 by 7, step 2).
+Cost: ``(n * s / k)**2`` times the multiplications, for filters of side k and ``n = ceil(k / s)``, in about half
+the time for AlexNet's first layer (11 by 11, step 4), in three quarters for ResNet's (7 by 7, step 2), one CPU thread.
 Oracle: the gradient is autograd's own but for rounding; what comes out forward has the same bits.
 """
 
