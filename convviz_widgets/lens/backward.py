@@ -164,11 +164,10 @@ def neuron_signal(
     height, width = (int(length) for length in prepared.shape[-2:])
     window = window_of(lens, layer, neuron[1:], (height, width))
     if window is not None and window.box.width * window.box.height < height * width:
-        left, top, right, bottom = window.box.as_tuple()
-        part = _from_part(lens, prepared[..., top:bottom, left:right], layer, neuron[0], window, rule=rule)
+        part = _from_part(lens, window.cut(prepared), layer, neuron[0], window, rule=rule)
         if part is not None and bool(_close(part.answer, answers[neuron], scale=answers[neuron[0]].abs().max())):
             whole = torch.zeros_like(prepared[0])
-            whole[:, top:bottom, left:right] = part.signal
+            window.cut(whole)[:] = part.signal
             return whole
     way = WayBack(lens, prepared, layer, rule=rule)
     return way.down(one_hot(way.answers, neuron), last=True)[0]

@@ -9,10 +9,76 @@ from convviz_widgets.lens.backward import WayBack, holds, place_of
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.rules import Rule
+from convviz_widgets.lens.window import Window, window_of
 
 Neuron = tuple[int, ...]
 """(channel, row, column), or (feature,)."""
+SMALL = 0.6  # of a picture: parts up to this share are run alone, forward and down; else one forward serves all
+PARTS = 32  # in a batch
 CLOSE = 1e-4  # how far, relatively, the answer of a part may be from that of the whole picture, by rounding alone
+
+
+def neuron_signals(
+    lens: Lens, prepared: torch.Tensor, layer: Layer, neurons: Sequence[Neuron], answers: torch.Tensor, *, rule: Rule
+) -> torch.Tensor:
+    """What arrives at one picture of a signal of 1 at each of several neurons of a map, (N, C, H, W).
+
+    As `backward.neuron_signal` of each. Neurons that see small parts of the picture are run together, part by part in
+    batches of equal size; one forward pass to the layer serves all the others.
+
+    Example:
+        >>> lens = Lens.load("mini")
+        >>> prepared, layer = lens.prepare(torch.rand(3, 96, 96)), lens.layers["conv2"]
+        >>> answers = lens.activations(prepared, "conv2")[0]
+        >>> neuron_signals(lens, prepared, layer, [(0, 2, 3), (1, 9, 9)], answers, rule="guided").shape
+        torch.Size([2, 3, 96, 96])
+
+    Args:
+        lens: the network.
+        prepared: (1, C, H, W).
+        layer: the layer, which gives maps.
+        neurons: (channel, row, column) each.
+        answers: (K, h, w), what the layer answers to the whole picture.
+        rule: what a ReLU lets through.
+    """
+    signals = prepared.new_zeros(len(neurons), *prepared.shape[1:])
+    buckets: dict[tuple[int, int, bool], list[tuple[int, Window]]] = {}
+    left = []
+    for number, neuron in enumerate(neurons):
+        window = small_window(lens, layer, neuron, prepared)
+        if window is None:
+            left.append(number)
+        else:
+            buckets.setdefault(window.kind, []).append((number, window))
+    for bucket in buckets.values():
+        for start in range(0, len(bucket), PARTS):
+            numbers, windows = zip(*bucket[start : start + PARTS], strict=True)
+            found = part_signals(
+                lens,
+                torch.cat([window.cut(prepared) for window in windows]),
+                layer,
+                [(neurons[number][0], *window.position) for number, window in zip(numbers, windows, strict=True)],
+                [float(answers[neurons[number]]) for number in numbers],
+                rule=rule,
+                padded=windows[0].padded,
+            )
+            for number, window, signal in zip(numbers, windows, found, strict=True):
+                if signal is None:
+                    left.append(number)
+                else:
+                    window.cut(signals[number])[:] = signal
+    for arrived in round_signals(lens, prepared, layer, [[neurons[number] for number in left]], rule=rule):
+        for _, place, signal in arrived:
+            signals[left[place]] = signal
+    return signals
+
+
+def small_window(lens: Lens, layer: Layer, neuron: Neuron, prepared: torch.Tensor) -> Window | None:
+    """The part of a picture (1, C, H, W) to run for a neuron; None where the whole is needed or costs less."""
+    height, width = (int(length) for length in prepared.shape[-2:])
+    window = window_of(lens, layer, (neuron[1], neuron[2]), (height, width)) if layer.is_map else None
+    fits = window is not None and window.box.width * window.box.height <= SMALL * height * width
+    return window if fits else None
 
 
 def part_signals(
@@ -74,8 +140,10 @@ def round_signals(
     Yields:
         After each pass down: (picture, number of the neuron among its picture's, signal (C, H, W)).
     """
-    way = WayBack(lens, prepared, layer, rule=rule)
     rounds = max(map(len, neurons), default=0)
+    if not rounds:
+        return
+    way = WayBack(lens, prepared, layer, rule=rule)
     for number in range(rounds):
         signals = torch.zeros_like(way.answers)
         sent = [place for place, each in enumerate(neurons) if number < len(each)]

@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+import torch
+
 from convviz_widgets.core.region import Box
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
@@ -22,6 +24,16 @@ class Window(NamedTuple):
     box: Box
     position: tuple[int, int]
     padded: bool = True
+
+    @property
+    def kind(self) -> tuple[int, int, bool]:
+        """Windows of one kind can be run in one batch: (height, width, padded)."""
+        return self.box.height, self.box.width, self.padded
+
+    def cut(self, picture: torch.Tensor) -> torch.Tensor:
+        """That part of a picture (..., H, W), as a view."""
+        left, top, right, bottom = self.box.as_tuple()
+        return picture[..., top:bottom, left:right]
 
 
 def window_of(lens: Lens, layer: Layer, position: tuple[int, int], size: tuple[int, int]) -> Window | None:

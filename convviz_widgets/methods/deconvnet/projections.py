@@ -27,8 +27,8 @@ from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.lens.many_signals import part_signals, round_signals
-from convviz_widgets.lens.window import Window, window_of
+from convviz_widgets.lens.many_signals import PARTS, part_signals, round_signals, small_window
+from convviz_widgets.lens.window import Window
 from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule, checked_rule
 from convviz_widgets.methods.deconvnet.sheet import Pick, Sheet, side_of
 from convviz_widgets.methods.deconvnet.top_images import MANY, TopImages, top_images
@@ -37,8 +37,6 @@ from convviz_widgets.tally.checkpoint import digest
 
 TILE = Knob(8, 512, unit="pixels", help="longest side of a stored patch and of its projection")
 UNITS_SHOWN = 4  # of the still picture, two rows each
-SMALL = 0.6  # of a picture: parts up to this share are run alone, forward and down; else one forward serves all
-PARTS = 32  # in a batch
 PICTURES = 8  # in a batch, whose graphs are kept for all passes down
 
 
@@ -172,8 +170,7 @@ def _fill(lens: Lens, images: Any, layer: Layer, best: TopImages, sheet: Sheet, 
             if part is None:
                 whole.setdefault(index, []).append(pick)
                 continue
-            box, padded = part.window.box, part.window.padded
-            bucket = waiting.setdefault((box.height, box.width, padded), [])
+            bucket = waiting.setdefault(part.window.kind, [])
             bucket.append(part)
             if len(bucket) == PARTS:
                 done += _run_parts(lens, layer, bucket, sheet, whole, best, rule=rule)
@@ -189,12 +186,8 @@ def _fill(lens: Lens, images: Any, layer: Layer, best: TopImages, sheet: Sheet, 
 
 def _part(lens: Lens, layer: Layer, pick: Pick, prepared: torch.Tensor) -> _Part | None:
     """The part of a picture (1, C, H, W) to run for a pick; None where the whole is needed or costs less."""
-    height, width = (int(length) for length in prepared.shape[-2:])
-    window = window_of(lens, layer, (pick.neuron[1], pick.neuron[2]), (height, width)) if layer.is_map else None
-    if window is None or window.box.width * window.box.height > SMALL * height * width:
-        return None
-    left, top, right, bottom = window.box.as_tuple()
-    return _Part(pick, window, prepared[0, :, top:bottom, left:right].clone())
+    window = small_window(lens, layer, pick.neuron, prepared)
+    return None if window is None else _Part(pick, window, window.cut(prepared)[0].clone())
 
 
 def _run_parts(

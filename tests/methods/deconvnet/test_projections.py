@@ -8,9 +8,9 @@ import torch
 
 from convviz_widgets.core.errors import BadValue, UnknownName
 from convviz_widgets.data.mini_broden import MiniBroden
+from convviz_widgets.lens import many_signals as module
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.many_signals import part_signals, round_signals
-from convviz_widgets.methods.deconvnet import projections as module
 from convviz_widgets.methods.deconvnet.deconvnet import deconvnet
 from convviz_widgets.methods.deconvnet.projections import TopProjections, top_projections
 from convviz_widgets.methods.deconvnet.top_images import top_images
