@@ -109,7 +109,13 @@ def cached_answers(lens: Lens, prepared: torch.Tensor, layer: Layer | None = Non
 
 
 def gradient_at(
-    lens: Lens, prepared: torch.Tensor, at: Layer, signals: torch.Tensor, layer: Layer | None = None
+    lens: Lens,
+    prepared: torch.Tensor,
+    at: Layer,
+    signals: torch.Tensor,
+    layer: Layer | None = None,
+    *,
+    rule: Rule = "gradient",
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """What a layer answers, and the gradient that arrives there of signals at a later one.
 
@@ -119,6 +125,7 @@ def gradient_at(
         at: where the gradient is wanted.
         signals: of the shape of what ``layer`` answers.
         layer: where the signals start; None for the class scores.
+        rule: what a ReLU lets through.
 
     Returns:
         Two tensors (N, K, h, w), or (N, K).
@@ -129,7 +136,7 @@ def gradient_at(
     site = OUTPUT if layer is None else layer.site
     with torch.inference_mode(mode=False):
         x = prepared.detach().to(lens.device, lens._dtype).clone().requires_grad_()
-        found = lens._record(x, [at.site, site], grad=True)
+        found = lens._record(x, [at.site, site], grad=True, within=partial(_ruled, rule, padded=True))
         answers = found[at.site]
         gradient = None
         if answers.requires_grad and found[site].requires_grad:
