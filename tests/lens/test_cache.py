@@ -8,6 +8,7 @@ import torch
 from convviz_widgets.core.errors import OutOfMemory
 from convviz_widgets.lens.cache import ActivationCache, Key
 from convviz_widgets.lens.memory import default_budget, in_parts, is_out_of_memory
+from convviz_widgets.lens.recall import image_digest
 
 
 def key(name: str, weights: int = 0) -> Key:
@@ -102,3 +103,19 @@ def test_other_errors_pass() -> None:
 
 def test_the_default_budget_is_a_quarter_of_what_is_free_up_to_two_gigabytes() -> None:
     assert 0 < default_budget(torch.device("cpu")) <= 2 * 1024**3
+
+
+def test_equal_pictures_have_one_digest_and_others_another_whatever_was_digested_before() -> None:
+    picture = torch.rand(3, 8, 8)
+    other = picture.clone()
+    other[2, 7, 7] += 1e-6
+    first = image_digest(picture)
+    assert image_digest(other) != first
+    assert image_digest(picture.reshape(3, 4, 16)) != first
+    assert image_digest(picture.clone()) == first
+    picture[0, 0, 0] += 1  # written to, after it was digested
+    assert image_digest(picture) != first
+    for seed in range(9):
+        image_digest(torch.full((3, 8, 8), float(seed)))
+    picture[0, 0, 0] = other[0, 0, 0]
+    assert image_digest(picture) == first
