@@ -124,6 +124,14 @@ ROWS: tuple[Row, ...] = (
         "02_deconvnet.ipynb",
     ),
     Row(
+        "unit_projections",
+        "convviz_widgets.methods.deconvnet.unit_projections:unit_projections",
+        "technique",
+        "What in a picture made each of several units answer, in one go",
+        "Zeiler & Fergus 2013, section 2.1",
+        "02_deconvnet.ipynb",
+    ),
+    Row(
         "top_projections",
         "convviz_widgets.methods.deconvnet.projections:top_projections",
         "technique",

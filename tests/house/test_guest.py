@@ -256,6 +256,9 @@ USES: dict[str, Work] = {
     "activation_maximization": maximize,
     "first_layer": lambda lens, photos: interruptible(cv.first_layer.steps(lens, steps=len(photos)), photos),
     "deconvnet": lambda lens, photos: cv.deconvnet.steps(lens, photos[3], strongest(lens, photos[3]), rule="guided"),
+    "unit_projections": lambda lens, photos: cv.unit_projections.steps(
+        lens, photos[3], [strongest(lens, photos[3])] * 2, rule="guided"
+    ),
     "top_projections": lambda lens, photos: cv.top_projections.steps(lens, photos, "conv2", k=2),
     "diagnose": lambda lens, photos: cv.diagnose.steps(lens, images=photos),
     "compare_first_layers": lambda lens, photos: cv.compare_first_layers.steps(lens, lens, photos),
@@ -328,6 +331,7 @@ TOUCH_NO_MODEL = {
     "evolution",
     "EvolutionViewer",
     "link",
+    "language",
     "ConvvizError",
     "DesignComparison",
     "DesignBench",

@@ -125,13 +125,13 @@ def deconvnet(
     layer = lens.layers[address.layer]
     prepared = one_picture(lens, image)
     answers = cached_answers(lens, prepared, layer)[0]
-    kept = _kept(layer, address, answers, keep)
+    kept = kept_of(layer, address, answers, keep)
     signal = _sent_down(lens, prepared, layer, kept, answers, rule=rule, keep=keep)
     yield Step(1, 1, headline=kept.activation, label=str(address))
     return Projection(
         unit=str(address if len(kept.neuron) == 1 or keep == "map" else address.at(*kept.position)),
         signal=signal.float().cpu().numpy(),
-        box=_box(layer, kept.seen, size=tuple(prepared.shape[-2:])),
+        box=box_of(layer, kept.seen, size=tuple(prepared.shape[-2:])),
         position=kept.position,
         activation=kept.activation,
         photo=lens.preprocess.picture(prepared[0]),
@@ -149,7 +149,7 @@ def checked_rule(rule: BackwardRule) -> BackwardRule:
     return rule
 
 
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
     """What goes down: the strongest neuron kept, its activation, and the positions kept, (n, 2)."""
 
     neuron: tuple[int, ...]
@@ -158,11 +158,12 @@ class _Kept(NamedTuple):
 
     @property
     def position(self) -> tuple[int, int]:
+        """(row, column) of the neuron; (0, 0) where the layer gives a vector."""
         return (self.neuron[1], self.neuron[2]) if len(self.neuron) == 3 else (0, 0)
 
 
 def _sent_down(
-    lens: Lens, prepared: torch.Tensor, layer: Layer, kept: _Kept, answers: torch.Tensor, *, rule: Rule, keep: Keep
+    lens: Lens, prepared: torch.Tensor, layer: Layer, kept: Kept, answers: torch.Tensor, *, rule: Rule, keep: Keep
 ) -> torch.Tensor:
     """What arrives at the picture, (C, H, W)."""
     if len(kept.neuron) == 1:
@@ -175,7 +176,7 @@ def _sent_down(
     return project(lens, prepared, signals[None], layer, rule=rule)[0]
 
 
-def _kept(layer: Layer, address: Unit, answers: torch.Tensor, keep: Keep) -> _Kept:
+def kept_of(layer: Layer, address: Unit, answers: torch.Tensor, keep: Keep) -> Kept:
     """The neurons of a unit that go down.
 
     Args:
@@ -189,7 +190,7 @@ def _kept(layer: Layer, address: Unit, answers: torch.Tensor, keep: Keep) -> _Ke
     if answers.ndim == 1:
         if address.position not in (None, (0, 0)):
             raise BadValue(f"{address}: {layer.name} gives a vector, without positions. Say '{address.whole}'.")
-        return _Kept((address.channel,), float(answers[address.channel]), np.zeros((1, 2), dtype=np.int64))
+        return Kept((address.channel,), float(answers[address.channel]), np.zeros((1, 2), dtype=np.int64))
     values = answers[address.channel]
     height, width = values.shape
     if address.position is None:
@@ -208,7 +209,7 @@ def _kept(layer: Layer, address: Unit, answers: torch.Tensor, keep: Keep) -> _Ke
     if activation <= 0 and (address.position is None or activation == 0):
         raise BadValue(_not_active(layer, address, answers, activation))
     seen = np.argwhere((values > 0).cpu().numpy()) if keep == "map" else np.array([[row, column]])
-    return _Kept((address.channel, row, column), activation, seen.astype(np.int64))
+    return Kept((address.channel, row, column), activation, seen.astype(np.int64))
 
 
 def _not_active(layer: Layer, address: Unit, answers: torch.Tensor, activation: float) -> str:
@@ -224,7 +225,7 @@ def _not_active(layer: Layer, address: Unit, answers: torch.Tensor, activation: 
     )
 
 
-def _box(layer: Layer, seen: npt.NDArray[np.int64], *, size: tuple[int, ...]) -> tuple[int, int, int, int]:
+def box_of(layer: Layer, seen: npt.NDArray[np.int64], *, size: tuple[int, ...]) -> tuple[int, int, int, int]:
     """What these positions see together, within a picture of size (H, W)."""
     height, width = size
     if layer.receptive_field is None or not layer.is_map:
