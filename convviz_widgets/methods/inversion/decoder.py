@@ -115,7 +115,7 @@ class Decoder:
         try:
             saved = torch.load(file, map_location="cpu", weights_only=True)
             shape, picture, widths = (tuple(saved[name]) for name in ("shape", "picture", "widths"))
-            net = UpconvNet(shape, picture, widths, saved.get("grain", 1))  # type: ignore[arg-type]
+            net = UpconvNet(shape, picture, widths, saved.get("grain", 1))
             net.load_state_dict(saved["state"])
         except Exception as error:
             raise BadValue(
