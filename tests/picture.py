@@ -75,10 +75,11 @@ def _paint(lab: Lab, root: Locator) -> None:
 
 
 def _settled(lab: Lab, root: Locator) -> bytes:
-    """What is on the page once no bar is left on it and it no longer changes."""
+    """What is on the page once nothing is searched and it no longer changes."""
     before = b""
     for _ in range(60):
         expect(root.locator("progress:visible")).to_have_count(0, timeout=SLOW)
+        expect(root.get_by_text("searching")).to_have_count(0, timeout=SLOW)
         lab.page.wait_for_timeout(2000)
         after = root.screenshot()
         if after == before:

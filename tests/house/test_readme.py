@@ -6,6 +6,7 @@ from pathlib import Path
 from convviz_widgets.catalog import ROWS
 from convviz_widgets.core import words
 from tests.house.headings import HEADING, parted
+from tests.picture import THEMES, WIDGETS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -64,3 +65,9 @@ def test_the_start_command_opens_a_notebook_that_is_there() -> None:
 def test_ci_runs_the_test_command() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     assert "<!-- test command -->" in script
+
+
+def test_every_picture_of_the_readme_is_made_by_the_command_and_there() -> None:
+    shown = set(re.findall(r"notebooks/pictures/([\w-]+\.png)", README))
+    made = {f"{name}-{theme}.png" for name in WIDGETS for theme in THEMES}
+    assert shown == made == {path.name for path in (ROOT / "notebooks" / "pictures").iterdir()}
