@@ -21,7 +21,7 @@ CLOSE = 1e-4  # how far, relatively, the answer of a part may be from that of th
 def neuron_signals(
     lens: Lens, prepared: torch.Tensor, layer: Layer, neurons: Sequence[Neuron], answers: torch.Tensor, *, rule: Rule
 ) -> torch.Tensor:
-    """What arrives at one picture of a signal of 1 at each of several neurons of a map, (N, C, H, W).
+    """What arrives at one picture of a signal of 1 at each of several neurons, (N, C, H, W).
 
     As `backward.neuron_signal` of each. Neurons that see small parts of the picture are run together, part by part in
     batches of equal size; one forward pass to the layer serves all the others.
@@ -36,9 +36,9 @@ def neuron_signals(
     Args:
         lens: the network.
         prepared: (1, C, H, W).
-        layer: the layer, which gives maps.
-        neurons: (channel, row, column) each.
-        answers: (K, h, w), what the layer answers to the whole picture.
+        layer: the layer.
+        neurons: (channel, row, column) each, or (feature,).
+        answers: (K, h, w) or (K,), what the layer answers to the whole picture.
         rule: what a ReLU lets through.
     """
     signals = prepared.new_zeros(len(neurons), *prepared.shape[1:])

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 
 import torch
 
-from convviz_widgets.core.errors import BadValue
 from convviz_widgets.lens.incremental.engine import Quiet
 from convviz_widgets.lens.incremental.plan import Plan
 from convviz_widgets.lens.incremental.sheets import Reach
@@ -21,6 +20,7 @@ from convviz_widgets.lens.incremental.trace import Tape, trace
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.record import OUTPUT
+from convviz_widgets.lens.single import own_copy, sites_of
 
 
 class Easel:
@@ -47,12 +47,9 @@ class Easel:
     def __init__(
         self, lens: Lens, prepared: torch.Tensor, layers: Iterable[str | Layer] = (), *, like: "Easel | None" = None
     ) -> None:
-        if prepared.ndim != 4 or len(prepared) != 1:
-            raise BadValue(f"One prepared picture is (1, C, H, W); given: {tuple(prepared.shape)}.")
         self._lens = lens
-        self.picture = prepared.detach().to(lens.device, lens._dtype).clone()
-        named = [lens.layers[each.name if isinstance(each, Layer) else each] for each in layers]
-        self._sites = {"": OUTPUT, **{layer.name: layer.site for layer in named}}
+        self.picture = own_copy(lens, prepared)
+        self._sites = {"": OUTPUT, **sites_of(lens, layers)}
         self._plan = Plan(Tape(obstacle="not traced"))
         self._desk: Desk | None = None
         self._prepared = self.picture.clone()

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from convviz_widgets.core.errors import BadValue, UnsupportedModel
+from convviz_widgets.core.errors import UnsupportedModel
 from convviz_widgets.lens.incremental.beside import takes_apart
 from convviz_widgets.lens.incremental.boxes import Patch, entered
 from convviz_widgets.lens.incremental.call import Call, State, numbers_for_each
@@ -27,6 +27,7 @@ from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.memory import default_budget
 from convviz_widgets.lens.record import OUTPUT
+from convviz_widgets.lens.single import own_copy, sites_of
 
 MAKERS = ("convolution", "native_batch_norm")  # give values that nothing else holds
 AXES = 64  # rows or columns of squares whose way through the network is remembered
@@ -66,12 +67,9 @@ class Incremental:
         scores: bool = True,
         like: "Incremental | None" = None,
     ) -> None:
-        if prepared.ndim != 4 or len(prepared) != 1:
-            raise BadValue(f"One prepared picture is (1, C, H, W); given: {tuple(prepared.shape)}.")
         self._lens = lens
-        self.prepared = prepared.detach().to(lens.device, lens._dtype).clone()
-        named = [lens.layers[each.name if isinstance(each, Layer) else each] for each in layers]
-        self._sites = {**({"": OUTPUT} if scores else {}), **{layer.name: layer.site for layer in named}}
+        self.prepared = own_copy(lens, prepared)
+        self._sites = {**({"": OUTPUT} if scores else {}), **sites_of(lens, layers)}
         self.alone: set[str] = set()
         self._axes: dict[tuple[bytes, int, int], Views] = {}
         self._shelf: dict[int, tuple[int, torch.Tensor]] = {}

@@ -21,7 +21,7 @@ from convviz_widgets.lens.backward import cached_answers, gradient_at, one_hot, 
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.single import one_picture
-from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule
+from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule, kept_of
 from convviz_widgets.render.panels import panels
 
 RULES: tuple[BackwardRule, ...] = ("gradient", "deconvnet", "guided")
@@ -58,13 +58,10 @@ def rule_figure(lens: Lens, image: Any, unit: str | Unit) -> Any:
     way = _way(lens, top)
     prepared = one_picture(lens, image)
     answers = cached_answers(lens, prepared, top)
-    if not top.is_map or address.channel >= len(answers[0]):
-        raise BadValue(f"{address} is no map. Accepted: layers of maps, channels 0 to {len(answers[0]) - 1}.")
-    values = answers[0, address.channel]
-    if float(values.max()) <= 0:
-        raise BadValue(f"{address} is not active on this picture. Take the picture that excites it most: top_images.")
-    row, column = divmod(int(values.argmax()), values.shape[1])
-    sent = one_hot(answers, (address.channel, row, column))
+    if not top.is_map:
+        raise BadValue(f"{address} is no map. Accepted: units of layers of maps.")
+    kept = kept_of(top, address.whole, answers[0], "strongest")
+    sent = one_hot(answers, kept.neuron)
     maps, notes = [], []
     for layer in way:
         forward = cached_answers(lens, prepared, layer)[0]
@@ -84,7 +81,7 @@ def rule_figure(lens: Lens, image: Any, unit: str | Unit) -> Any:
         rows=[f"<b>{layer.name}</b><br>{DOES[layer.kind]}" for layer in way],
         columns=COLUMNS,
         notes=notes,
-        title=f"What leaves each layer downwards: {address.at(row, column)}",
+        title=f"What leaves each layer downwards: {address.at(*kept.position)}",
     )
 
 

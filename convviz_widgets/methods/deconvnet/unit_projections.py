@@ -23,11 +23,9 @@ from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
-from convviz_widgets.lens.backward import cached_answers, one_hot, project
-from convviz_widgets.lens.layers import Layer
+from convviz_widgets.lens.backward import cached_answers
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.many_signals import neuron_signals
-from convviz_widgets.lens.rules import Rule
 from convviz_widgets.lens.single import one_picture
 from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule, Kept, box_of, checked_rule, kept_of
 from convviz_widgets.render import charts, grid
@@ -105,7 +103,8 @@ def unit_projections(
         places = [place for place, each in enumerate(addresses) if each.layer == name]
         answers = cached_answers(lens, prepared, layer)[0]
         kept |= {place: kept_of(layer, addresses[place], answers, "strongest") for place in places}
-        found = _signals(lens, prepared, layer, [kept[place].neuron for place in places], answers, rule=rule)
+        neurons = [kept[place].neuron for place in places]
+        found = neuron_signals(lens, prepared, layer, neurons, answers, rule=rule)
         signals |= dict(zip(places, found, strict=True))
         yield Step(len(signals), len(addresses), label=name)
     order = range(len(addresses))
@@ -133,15 +132,6 @@ def _addresses(units: Any) -> list[Unit]:
     if not addresses:
         raise BadValue("No unit is given. Name some, as in ['conv2:3', 'conv2:7'].")
     return addresses
-
-
-def _signals(
-    lens: Lens, prepared: torch.Tensor, layer: Layer, neurons: list[Any], answers: torch.Tensor, *, rule: Rule
-) -> Iterable[torch.Tensor]:
-    """What arrives at the picture from each neuron of a layer, (C, H, W)."""
-    if answers.ndim > 1:
-        return neuron_signals(lens, prepared, layer, neurons, answers, rule=rule)
-    return [project(lens, prepared, one_hot(answers[None], each), layer, rule=rule)[0] for each in neurons]
 
 
 def _exactly(address: Unit, kept: Kept) -> Unit:
