@@ -7,6 +7,7 @@ SUITES = (
     "foundation",
     "activation_maximization",
     "way_back",
+    "class_signals",
     "occlusion",
     "inversion",
     "dissection",

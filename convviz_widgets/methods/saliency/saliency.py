@@ -12,8 +12,8 @@ where the signal s, (C, H, W), is
   ``dS_c/dA_k``, enlarged bilinearly; the map shows its positive part (Selvaraju 2017, section 3).
 
 Cost: one forward and backward pass; with ``samples``, one for each.
-Oracle: equals autograd bit for bit; integrated gradients sum to the difference of the scores; Grad-CAM equals a plain
-twin; on drawings with known masks the strongest pixel lies on the object far more often than chance has it.
+Oracle: equals autograd but for rounding; integrated gradients sum to the difference of the scores; Grad-CAM equals a
+plain twin; on drawings with known masks the strongest pixel lies on the object far more often than chance has it.
 """
 
 from collections.abc import Iterator
