@@ -84,7 +84,8 @@ class _Rectified(torch.autograd.Function):
     def backward(ctx: Any, signal: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         if ctx.rule == "deconvnet":
             return signal.clamp(min=0), None, None
-        passed = _where_open(signal, *ctx.saved_tensors, ctx.ceiling)
+        (rectified,) = ctx.saved_tensors
+        passed = _where_open(signal, rectified, ctx.ceiling)
         if ctx.rule == "guided":
             return passed.clamp_(min=0), None, None
         if ctx.rule == "redirected":
