@@ -14,6 +14,7 @@ from torch import nn
 from convviz_widgets.core.errors import BadType, BadValue, ConvvizError, MissingFile
 from convviz_widgets.lens import weights as networks
 from convviz_widgets.lens.cache import ActivationCache
+from convviz_widgets.lens.convolutions import Filters
 from convviz_widgets.lens.device import best_device, checked, device_of, on_device
 from convviz_widgets.lens.discover import Discovery, discover
 from convviz_widgets.lens.guest import lock_of
@@ -74,6 +75,7 @@ class Lens:
         )
         self.lock = lock_of(self.module)
         self.cache = ActivationCache(default_budget(self.device) if cache_bytes is None else cache_bytes)
+        self._filters = Filters()
         self._input_size = side_lengths(input_size)
         self._version = WeightsVersion(self.module)
         self._input_shape: tuple[int, int, int] | None = None
@@ -298,6 +300,7 @@ class Lens:
                 keep_buffers=bool(found.written),
                 keep_random=found.draws,
                 within=within,
+                filters=self._filters,
             )
 
         parts = in_parts(run, prepared, free=self.cache.clear) if sites else [{}]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from convviz_widgets.core.errors import ConvvizError, UnsupportedModel
-from convviz_widgets.lens.few_channels import PictureGradients
+from convviz_widgets.lens.convolutions import Filters, QuickConvolutions, channels_last
 from convviz_widgets.lens.guest import as_guest, version_of
 from convviz_widgets.lens.memory import is_out_of_memory
 from convviz_widgets.lens.sites import Site, StopForward, first_tensor, reporting
@@ -28,6 +28,7 @@ def record(
     keep_buffers: bool = True,
     keep_random: bool = True,
     within: Within = nullcontext,
+    filters: Filters | None = None,
 ) -> dict[Site, torch.Tensor]:
     """The outputs of these sites for a prepared batch (N, C, H, W).
 
@@ -40,6 +41,7 @@ def record(
         keep_buffers: see `as_guest`.
         keep_random: see `as_guest`.
         within: makes a context for the forward pass alone, such as a rule for its backward pass.
+        filters: where copies of filters are kept for pictures laid out channels-last; see `QuickConvolutions`.
 
     Raises:
         UnsupportedModel: the forward pass fails, or never comes by a site.
@@ -49,13 +51,17 @@ def record(
         as_guest(module, keep_buffers=keep_buffers, keep_random=keep_random),
         torch.inference_mode(mode=False),
         torch.set_grad_enabled(mode=grad),
-        PictureGradients() if grad else nullcontext(),
+        _quick_convolutions(filters) if grad or channels_last(batch) else nullcontext(),
     ):
         found, versions = _run(module, batch, sites, set(clone), within)
         overwritten = [site for site, output in found.items() if version_of(output) != versions[site]]
         if overwritten:  # not seen while the layers were discovered: the network branches on its input
             found, _ = _run(module, batch, sites, set(sites), within)
     return found
+
+
+def _quick_convolutions(filters: Filters | None) -> AbstractContextManager[object]:
+    return QuickConvolutions(Filters() if filters is None else filters)
 
 
 def _without_autocast(device: str) -> AbstractContextManager[object]:

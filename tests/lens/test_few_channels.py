@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from convviz_widgets.lens.few_channels import PictureGradients
+from convviz_widgets.lens.convolutions import Filters, QuickConvolutions
 from convviz_widgets.lens.lens import Lens
 from tests.networks import settle
 
@@ -40,7 +40,7 @@ def test_the_gradient_is_that_of_autograd_and_the_maps_have_the_same_bits(
     x = x.contiguous(memory_format=torch.channels_last) if together else x
     x.requires_grad_()
     wanted = functional.conv2d(x, weight, bias, step, padding)
-    with PictureGradients():
+    with QuickConvolutions(Filters()):
         found = functional.conv2d(x, weight, bias, step, padding)
     signal = tensor(*wanted.shape)
     assert torch.equal(found, wanted)
@@ -67,7 +67,7 @@ def test_only_first_layers_with_large_filters_and_steps_are_taken(
 ) -> None:
     layer = nn.Conv2d(channels, 6, side, **settings_).requires_grad_(requires_grad=False)
     x = tensor(1, channels, 24, 24).requires_grad_()
-    with PictureGradients():
+    with QuickConvolutions(Filters()):
         assert (type(layer(x).grad_fn).__name__ == BY_BLOCKS) == quick
         assert layer(x.detach()).grad_fn is None
         layer.weight.requires_grad_()
@@ -84,7 +84,7 @@ def test_gradients_of_gradients_are_right() -> None:
         (curve,) = torch.autograd.grad(slope.square().sum(), x)
         return curve
 
-    with PictureGradients():
+    with QuickConvolutions(Filters()):
         found = twice(functional.conv2d(x, weight, stride=2))
     assert torch.allclose(found, twice(functional.conv2d(x, weight, stride=2)), rtol=1e-3)
 
