@@ -98,6 +98,12 @@ def _worth_it(x: torch.Tensor, weight: torch.Tensor) -> bool:
     return plain and own and channels_last(x)
 
 
+def together(batch: torch.Tensor) -> torch.Tensor:
+    """A batch of pictures (N, C, H, W) laid out channels-last where that is quicker: numbers of 32 bits, on a CPU."""
+    quicker = batch.device.type == "cpu" and batch.dtype == torch.float32
+    return batch.contiguous(memory_format=LAST) if quicker else batch
+
+
 def channels_last(x: torch.Tensor) -> bool:
     """Whether the channels of maps (N, C, H, W) lie together, and the maps not."""
     return x.is_contiguous(memory_format=LAST) and not x.is_contiguous()

@@ -14,7 +14,7 @@ from torch import nn
 from convviz_widgets.core.errors import BadType, BadValue, ConvvizError, MissingFile
 from convviz_widgets.lens import weights as networks
 from convviz_widgets.lens.cache import ActivationCache
-from convviz_widgets.lens.convolutions import Filters
+from convviz_widgets.lens.convolutions import Filters, together
 from convviz_widgets.lens.device import best_device, checked, device_of, on_device
 from convviz_widgets.lens.discover import Discovery, discover
 from convviz_widgets.lens.guest import lock_of
@@ -213,8 +213,9 @@ class Lens:
             raise BadValue(
                 f"A prepared batch is a tensor (N, C, H, W); given: {given}. lens.prepare(images) makes one."
             )
-        found = self._record(prepared.to(self.device, self._dtype), [layer.site for layer in wanted], grad=grad)
-        return {layer.name: found[layer.site] for layer in wanted}
+        batch = prepared.to(self.device, self._dtype)
+        found = self._record(batch if grad else together(batch), [layer.site for layer in wanted], grad=grad)
+        return {layer.name: found[layer.site] if grad else found[layer.site].contiguous() for layer in wanted}
 
     def predict(self, images: Any, k: int = 5) -> list[list[Prediction]]:
         """The k most probable classes of each picture, the most probable first.

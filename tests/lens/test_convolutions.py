@@ -121,3 +121,14 @@ def test_a_lens_keeps_one_copy_from_call_to_call() -> None:
     lens.record(x, ["2"])
     assert len(kept) == 2
     assert all(a is b.values for a, b in zip(kept, lens._filters._copies.values(), strict=True))
+
+
+@pytest.mark.parametrize("network", ALL.values(), ids=ALL)
+def test_a_scan_sees_what_the_network_answers(network: Network) -> None:
+    lens = Lens(network.make(), input_size=network.shape[1:])
+    names = [name for name, layer in lens.layers.items() if not layer.overwritten]
+    x = tensor(3, *network.shape)
+    found, wanted = lens.record(x, names), lens.activations(x, names)
+    for name in names:
+        assert found[name].is_contiguous()
+        assert torch.allclose(found[name], wanted[name], rtol=1e-4, atol=1e-4 * float(wanted[name].abs().max()) + 1e-7)
