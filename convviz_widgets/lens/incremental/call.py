@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from convviz_widgets.lens.guest import version_of
+from convviz_widgets.lens.incremental.bench import Bench
 from convviz_widgets.lens.incremental.boxes import Patch
 from convviz_widgets.lens.incremental.table import Beside, Table
 from convviz_widgets.lens.incremental.trace import Operation, Ref
@@ -15,6 +16,11 @@ Part = Patch | Table
 """What has changed of a map: a window for every picture, or the distinct cells of a grid of them."""
 State = Part | Beside | torch.Tensor
 """A changed map: the part of it that changed, or the whole of it for every picture, (N, 1, ..., H, W)."""
+
+Prepare = Callable[[torch.Tensor], torch.Tensor]
+Shelf = dict[tuple[int, Prepare], tuple[int, torch.Tensor]]
+"""Weights as operations prepared them for all their calls, each with how often they had been written to, by the number
+of the operation's first output and what prepared them."""
 
 
 @dataclass(frozen=True)
@@ -25,23 +31,24 @@ class Call:
         operation: which.
         clean: every tensor of the unchanged picture, by number.
         states: the changed ones among them.
-        shelf: weights as operations prepared them for all their calls, each with how often they had been written to, by
-            the number of the operation's first output.
+        shelf: of prepared weights.
         spare: numbers of tensors whose changed values nothing but their one user holds.
+        bench: for what lies between.
     """
 
     operation: Operation
     clean: Mapping[int, torch.Tensor]
     states: Mapping[int, State]
-    shelf: dict[int, tuple[int, torch.Tensor]] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=dict)
     spare: frozenset[int] = frozenset()
+    bench: Bench = field(default_factory=Bench)
 
-    def prepared(self, weight: torch.Tensor, make: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    def prepared(self, weight: torch.Tensor, make: Prepare) -> torch.Tensor:
         """The weights as the operation needs them at each call alike, made anew when they were written to."""
-        number, version = self.operation.outputs[0], version_of(weight)
-        if number not in self.shelf or self.shelf[number][0] != version:
-            self.shelf[number] = version, make(weight)
-        return self.shelf[number][1]
+        key, version = (self.operation.outputs[0], make), version_of(weight)
+        if key not in self.shelf or self.shelf[key][0] != version:
+            self.shelf[key] = version, make(weight)
+        return self.shelf[key][1]
 
     def argument(self, number: int, default: Any = None) -> Any:
         """A positional argument, or its default where it was left out."""

@@ -8,7 +8,7 @@ from torch.utils._pytree import tree_leaves
 
 from convviz_widgets.lens.incremental.beside import POOLS
 from convviz_widgets.lens.incremental.boxes import Patch, Span
-from convviz_widgets.lens.incremental.call import Call, State
+from convviz_widgets.lens.incremental.call import Call, Shelf, State
 from convviz_widgets.lens.incremental.dense import Dense, worth_picking
 from convviz_widgets.lens.incremental.rules import follow, is_pointwise, keeps_statistics
 from convviz_widgets.lens.incremental.sheets import Reach, Sheet
@@ -34,7 +34,7 @@ class Following(Stroke):
         self.outputs = [number for number in operation.outputs if number in used]
         self._operation, self._ruled = operation, all(is_map(clean[number]) for number in self.outputs)
         self._shape = clean[operation.outputs[0]].shape
-        self._shelf: dict[int, tuple[int, torch.Tensor]] = {}
+        self._shelf: Shelf = {}
 
     def work(self, desk: Desk) -> None:
         """See `Stroke`."""

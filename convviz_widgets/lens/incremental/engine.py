@@ -15,9 +15,10 @@ import numpy as np
 import torch
 
 from convviz_widgets.core.errors import UnsupportedModel
+from convviz_widgets.lens.incremental.bench import Bench
 from convviz_widgets.lens.incremental.beside import takes_apart
 from convviz_widgets.lens.incremental.boxes import Patch, entered
-from convviz_widgets.lens.incremental.call import Call, State, numbers_for_each
+from convviz_widgets.lens.incremental.call import Call, Shelf, State, numbers_for_each
 from convviz_widgets.lens.incremental.rules import follow
 from convviz_widgets.lens.incremental.table import Beside, Table, clean_at
 from convviz_widgets.lens.incremental.trace import Operation, Tape, trace
@@ -72,7 +73,8 @@ class Incremental:
         self._sites = {**({"": OUTPUT} if scores else {}), **sites_of(lens, layers)}
         self.alone: set[str] = set()
         self._axes: dict[tuple[bytes, int, int], Views] = {}
-        self._shelf: dict[int, tuple[int, torch.Tensor]] = {}
+        self._shelf: Shelf = {}
+        self._bench = Bench()
         self._taken = 0  # numbers of the largest changed map of the last windows, for each of them
         self._tape = Tape(obstacle="not traced")
         self._kept: dict[int, torch.Tensor] = {}
@@ -252,7 +254,7 @@ class Incremental:
 
     def _after(self, operation: Operation, states: Mapping[int, State]) -> list[State]:
         used = [number in self._last or number in self._wanted for number in operation.outputs]
-        state = follow(Call(operation, self._kept, states, self._shelf, self._spare))
+        state = follow(Call(operation, self._kept, states, self._shelf, self._spare, self._bench))
         if isinstance(state, list):
             return state
         if state is not None and not any(used[1:]):

@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from convviz_widgets.lens.incremental.bench import Bench
 from convviz_widgets.lens.incremental.boxes import as_rows
 from convviz_widgets.lens.incremental.table import Table, places_of
+from convviz_widgets.lens.incremental.tiles import in_tiles, outputs_in
 from convviz_widgets.lens.incremental.views import Slide
 
 BLOCK = 2**20  # numbers of taps laid out at a time, so that they stay in the processor's cache
@@ -39,6 +41,7 @@ def convolved(
     kernel: torch.Tensor,
     slides: tuple[Slide, Slide],
     groups: int,
+    bench: Bench,
 ) -> Table:
     """A table behind a convolution.
 
@@ -49,22 +52,39 @@ def convolved(
         kernel: (kernel height, kernel width, C / groups, K).
         slides: what its kernel sees along rows and along columns.
         groups: of channels that are kept apart.
+        bench: for what lies between.
     """
     source, width = _differences(table, clean), table.columns.count + 1
-    rows, columns = (
-        _changed_taps(slide, axis.count).to(source.device)
-        for slide, axis in zip(slides, (table.rows, table.columns), strict=True)
-    )
+    rows, columns = _both_changed_taps(table, slides)
     places, unchanged = places_of(slides[0].after, slides[1].after).to(source.device), as_rows(after)
     values = _empty(slides, after, kernel.shape[-1])
     for block in _blocks(slides, source.shape[1]):
         taps = (block.rows, None, block.row_taps, None), (None, block.columns, None, block.column_taps)
         seen = rows[taps[0]] * width + columns[taps[1]]
-        laid = source.index_select(0, seen.flatten())
+        laid = bench.room("laid", (seen.numel(), source.shape[1]), source)
+        torch.index_select(source, 0, seen.flatten(), out=laid)
         found = product(laid, kernel[block.row_taps, block.column_taps].flatten(0, 1), groups)
         found += unchanged.index_select(0, places[block.rows, block.columns].flatten())
         values[block.rows, block.columns] = found.view(*seen.shape[:2], -1)
     return _table(values, slides)
+
+
+def convolved_in_tiles(
+    table: Table,
+    clean: torch.Tensor,
+    after: torch.Tensor,
+    kernel: torch.Tensor,
+    slides: tuple[Slide, Slide],
+    tiles: tuple[Slide, Slide],
+    bench: Bench,
+) -> Table:
+    """The same for a kernel of 3 x 3 taps that is moved by one, in tiles of 2 x 2 outputs; see `tiles`."""
+    source = _differences(table, clean).view(table.rows.count + 1, table.columns.count + 1, -1)
+    grid = in_tiles(source, kernel, _both_changed_taps(table, tiles), tiles, bench).flatten(0, 3)
+    values = grid.index_select(0, outputs_in(slides, tiles).to(source.device).flatten())
+    places = places_of(slides[0].after, slides[1].after).to(source.device)
+    values += as_rows(after).index_select(0, places.flatten())
+    return _table(values.view(*places.shape, -1), slides)
 
 
 def kernel_of(weight: torch.Tensor) -> torch.Tensor:
@@ -122,12 +142,10 @@ def summed(table: Table, clean: torch.Tensor, slides: tuple[Slide, Slide]) -> Ta
     """By how much the sum of what a kernel sees has changed; clean: (1, C, H, W), the unchanged map before it."""
     width, channels = table.columns.count + 1, clean.shape[1]
     source = _differences(table, clean).view(-1, width * channels)
-    rows, columns = (
-        _changed_taps(slide, axis.count) for slide, axis in zip(slides, (table.rows, table.columns), strict=True)
-    )
+    rows, columns = _both_changed_taps(table, slides)
     bag = partial(functional.embedding_bag, mode="sum")
-    by_rows = bag(rows.to(source.device), source).view(-1, width, channels).transpose(0, 1).flatten(1)
-    found = bag(columns.to(source.device), by_rows.contiguous()).view(len(columns), len(rows), channels)
+    by_rows = bag(rows, source).view(-1, width, channels).transpose(0, 1).flatten(1)
+    found = bag(columns, by_rows.contiguous()).view(len(columns), len(rows), channels)
     return _table(found.transpose(0, 1).contiguous(), slides)
 
 
@@ -148,6 +166,14 @@ def _differences(table: Table, clean: torch.Tensor) -> torch.Tensor:
     torch.sub(table.values[0].movedim(0, -1), cells[:high, :wide], out=cells[:high, :wide])
     cells[high], cells[:, wide] = 0, 0
     return found
+
+
+def _both_changed_taps(table: Table, slides: tuple[Slide, Slide]) -> tuple[torch.Tensor, torch.Tensor]:
+    rows, columns = (
+        _changed_taps(slide, axis.count).to(table.values.device)
+        for slide, axis in zip(slides, (table.rows, table.columns), strict=True)
+    )
+    return rows, columns
 
 
 def _changed_taps(slide: Slide, count: int) -> torch.Tensor:

@@ -11,6 +11,7 @@ from convviz_widgets.lens.incremental.boxes import Patch, Span, cut
 from convviz_widgets.lens.incremental.call import Call, Part, Rule, State
 from convviz_widgets.lens.incremental.products import (
     convolved,
+    convolved_in_tiles,
     highest,
     kernel_of,
     pointed,
@@ -19,6 +20,7 @@ from convviz_widgets.lens.incremental.products import (
     summed,
 )
 from convviz_widgets.lens.incremental.table import Table
+from convviz_widgets.lens.incremental.tiles import tiled_kernel_of, worth_tiling
 from convviz_widgets.lens.incremental.trace import Operation
 from convviz_widgets.lens.incremental.views import Slide
 
@@ -33,14 +35,27 @@ def _convolution(call: Call) -> State | None:
     if isinstance(found[1], Table):
         if looks_at_one(weight, stride, padding) and groups == 1:
             return pointed(found[1], weight, bias)
-        slides = slides_of(call, found[1], weight.shape[2:], stride, padding, dilation)
-        kernel = call.prepared(weight, kernel_of)
-        return convolved(found[1], found[0], call.output, kernel, slides, groups)
+        return _convolved(
+            call, (found[0], found[1]), slides_of(call, found[1], weight.shape[2:], stride, padding, dilation)
+        )
     rows, columns, windows = _slid(call, (found[0], found[1]), weight.shape[2:], stride, padding, dilation)
     if groups > 1:
         return Patch(functional.conv2d(windows, weight, bias, stride, 0, dilation, groups), rows, columns)
     kernel = call.prepared(weight, kernel_of)
     return Patch(slid_over(windows, kernel, bias, _pair(stride), _pair(dilation)), rows, columns)
+
+
+def _convolved(call: Call, found: tuple[torch.Tensor, Table], slides: tuple[Slide, Slide]) -> Table:
+    """Tile by tile where a kernel of 3 x 3 is moved by one and it pays, else output by output."""
+    _, weight, _, stride, padding, dilation, _, _, groups = call.operation.args
+    (clean, table), tileable = found, groups == 1 and call.output.dtype in (torch.float32, torch.float64)
+    if tileable and tuple(weight.shape[2:]) == (3, 3) and {*_pair(stride), *_pair(dilation)} == {1}:
+        halves = [-(-length // 2) for length in call.output.shape[-2:]]
+        tiles = slides_over(table, (4, 4), (2, 2), _pair(padding), (1, 1), halves)
+        if worth_tiling(slides, tiles, weight):
+            kernel = call.prepared(weight, tiled_kernel_of)
+            return convolved_in_tiles(table, clean, call.output, kernel, slides, tiles, call.bench)
+    return convolved(table, clean, call.output, call.prepared(weight, kernel_of), slides, groups, call.bench)
 
 
 def convolution_of_all(call: Call) -> torch.Tensor | None:

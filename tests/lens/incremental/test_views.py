@@ -6,6 +6,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from convviz_widgets.lens.incremental.bench import Bench
 from convviz_widgets.lens.incremental.products import convolved, highest, kernel_of, slides_over
 from convviz_widgets.lens.incremental.table import Table, clean_at
 from convviz_widgets.lens.incremental.views import Views
@@ -81,7 +82,7 @@ def test_products_over_a_table_equal_torch(kernel: int, stride: int, padding: in
     weight = torch.randn(4, 2, kernel, kernel, generator=torch.Generator().manual_seed(1))
     after = torch.conv2d(clean, weight, None, stride, padding, dilation)
     slides = slides_over(changed, *[(each, each) for each in (kernel, stride, padding, dilation)], after.shape[-2:])
-    found = convolved(changed, clean, after, kernel_of(weight), slides, 1).everywhere(after).flatten(0, 1)
+    found = convolved(changed, clean, after, kernel_of(weight), slides, 1, Bench()).everywhere(after).flatten(0, 1)
     maps = changed.everywhere(clean).flatten(0, 1)
     wanted = torch.conv2d(maps, weight, None, stride, padding, dilation)
     assert torch.allclose(found, wanted, atol=1e-5)
