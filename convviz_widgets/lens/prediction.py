@@ -33,7 +33,7 @@ def best_classes(output: torch.Tensor, names: Sequence[str], k: int) -> list[lis
         k: how many classes; all of them if there are fewer.
 
     Raises:
-        BadValue: k is below 1.
+        BadValue: k is below 1, or a score is NaN or infinite.
         UnsupportedModel: the output is a map or the like, not one score per class.
     """
     if k < 1:
@@ -53,6 +53,7 @@ def class_probabilities(output: torch.Tensor, names: Sequence[str]) -> torch.Ten
     """The probability of every class, (N, classes), of what a network gives; read as in `best_classes`.
 
     Raises:
+        BadValue: a score is NaN or infinite.
         UnsupportedModel: the output is a map or the like, not one score per class.
     """
     return _scores_and_probabilities(output, names)[1]
@@ -62,7 +63,13 @@ def _scores_and_probabilities(output: torch.Tensor, names: Sequence[str]) -> tup
     scores = _scores(output)
     if scores.shape[1] == 1 and len(names) == 2:
         scores = torch.cat([torch.zeros_like(scores), scores], dim=1)
-    return scores, _probabilities(scores)
+    probabilities = _probabilities(scores)
+    if bool(probabilities.isnan().any()):
+        raise BadValue(
+            "The network answers NaN or infinite values to a picture, so no class has a probability. Check its weights; "
+            "it begins at the first layer whose lens.activations(image, layer) are not finite."
+        )
+    return scores, probabilities
 
 
 def _scores(output: torch.Tensor) -> torch.Tensor:

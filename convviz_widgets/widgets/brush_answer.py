@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from convviz_widgets.core.errors import UnsupportedModel
+from convviz_widgets.core.errors import BadValue, UnsupportedModel
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.classes import class_index
 from convviz_widgets.lens.fills import Fill
@@ -133,6 +133,10 @@ class Answers:
         before, after = (picking.as_maps(each[layer]) for each in (opened.clean, answers))
         channel = Unit.parse(wish.unit).channel if wish.unit else int(before.max((1, 2)).argmax())
         pair = np.stack([before[channel], after[channel]])
+        if not np.isfinite(pair).all():
+            raise BadValue(
+                f"{Unit(layer, channel)} answers NaN or infinite values to this picture. Choose another unit."
+            )
         low, high = min(float(pair.min()), 0.0), float(pair.max())
         codes = np.rint(LEVELS * (pair - low) / (high - low or 1.0)).astype(np.uint8)
         return {

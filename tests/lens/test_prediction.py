@@ -88,3 +88,14 @@ def test_pictures_mixed_into_one_output_are_told() -> None:
 
     with pytest.raises(UnsupportedModel, match="cannot be told apart by picture"):
         Lens(Mixed(), input_size=4).predict(pictures(3, (3, 4, 4)))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_scores_that_are_no_numbers_are_said(bad: float) -> None:
+    broken = SCORES.clone()
+    broken[1, 2] = bad
+    with pytest.raises(BadValue, match="NaN or infinite"):
+        best_classes(broken, [], 1)
+    masked = SCORES.clone()
+    masked[1, 2] = -float("inf")  # a class that is ruled out
+    assert best_classes(masked, [], 3)[1][-1].probability == 0

@@ -284,3 +284,51 @@ def test_without_class_scores() -> None:
     assert brush.view["map"]["shape"] == [15, 15]
     assert brush.still() is not None
     brush.close()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_photo_that_is_no_photo_is_said_and_the_next_one_works(lens: Any, bad: float) -> None:
+    broken = PIXELS[0].astype(np.float32) / 255
+    broken[3, 4] = bad
+    brush = settled(OcclusionBrush(lens, [broken, PIXELS[1]]))
+    assert "NaN or infinite" in brush.problem["text"]
+    assert brush.view == {}
+    brush.image = "image 1"
+    assert settled(brush).problem == {}
+    assert len(brush.view["classes"]) == 5
+    brush.image = "image 0"
+    assert "NaN or infinite" in settled(brush).problem["text"]
+    assert brush.view["image"] == "image 1"  # what is shown is what was asked before
+    brush.close()
+
+
+@pytest.mark.parametrize(("layer", "said"), [(5, "no class has a probability"), (2, "0 answers NaN")])
+def test_a_network_that_answers_nan_is_said(layer: int, said: str) -> None:
+    module = randomised(build)[: 4 if layer == 2 else None]
+    dense = module[-1] if layer == 5 else module[2]
+    with torch.no_grad():
+        dense.bias[0] = torch.nan
+    brush = settled(OcclusionBrush(cv.Lens(module, input_size=17), list(PIXELS)))
+    assert said in brush.problem["text"]
+    assert brush.view == {}
+    brush.close()
+
+
+@pytest.mark.parametrize("size", [(27, 35), (33, 18)])
+def test_a_grey_photo_of_odd_size(size: tuple[int, int]) -> None:
+    layers = nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    lens = cv.Lens(randomised(lambda: nn.Sequential(*layers, nn.Linear(4, 3))), input_size=size)
+    photo = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    brush = OcclusionBrush(lens, [photo], unit="0:1", square=9, stride=4)
+    mask = np.zeros(size, np.uint8)
+    mask[4:11, 3:14] = 255
+    brush.set_region(mask)
+    now = scores(lens, photo, mask)
+    assert settled(brush).problem == {}
+    assert {name: after for name, (_, after) in rows(brush).items()} == pytest.approx(
+        {f"class {index}": value for index, value in enumerate(now)}, abs=1e-5
+    )
+    assert brush.view["map"]["shape"] == list(size)
+    positions = tuple((length - 9) // 4 + 1 for length in size)
+    assert brush.start_slide().result(60).probability.shape == positions
+    brush.close()

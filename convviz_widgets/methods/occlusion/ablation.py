@@ -42,6 +42,7 @@ class Ablation(Result):
 
     Args:
         units: (G,) addresses of each group, joined by commas.
+        kept: (G,) how many units of the group's layer are not silent.
         accuracy: (G,) share of pictures classified right.
         per_class: (G, classes) share of each class's pictures; NaN for a class without pictures.
         clean_accuracy: with all units.
@@ -50,6 +51,7 @@ class Ablation(Result):
     """
 
     units: tuple[str, ...]
+    kept: npt.NDArray[np.int64]
     accuracy: Floats
     per_class: Floats
     clean_accuracy: float
@@ -62,22 +64,41 @@ class Ablation(Result):
         Raises:
             BadValue: there is no such class, or no picture of it.
         """
-        index = self.names.index(target) if target in self.names else target
-        if not isinstance(index, int) or not 0 <= index < len(self.names) or np.isnan(self.clean_per_class[index]):
-            raise BadValue(f"There is no picture of a class {target!r}. Accepted: a class that was among the labels.")
+        index = self._index(target)
         losses = self.clean_per_class[index] - self.per_class[:, index]
         return [(self.units[place], float(losses[place])) for place in np.argsort(-losses, kind="stable")]
 
-    def all_but_best(self, target: int | str, counts: Iterable[int]) -> list[list[str]]:
-        """The units to be silenced so that a class keeps its n best alone, for each n.
-
-        Handed to `ablate` with the same pictures they give the curve of accuracy over n: its ``per_class[:, target]``.
+    def curve(self, target: int | str) -> Any:
+        """A figure of the accuracy over how many units are kept: of a class, and of all pictures.
 
         Example:
             >>> lens, images = Lens.load("mini"), np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
             >>> others = ablate(lens, "conv3", images, [0, 1]).all_but_best(0, [1, 4])
-            >>> [len(each) for each in others], ablate(lens, others, images, [0, 1]).accuracy.shape
-            ([71, 68], (2,))
+            >>> [line.name for line in ablate(lens, others, images, [0, 1]).curve(0).data][0]
+            'plaid'
+
+        Raises:
+            BadValue: there is no such class, or no picture of it.
+
+        Source:
+            Zhou, Sun, Bau & Torralba 2018, section 3.
+        """
+        index, order = self._index(target), np.argsort(self.kept, kind="stable")
+        lines = {self.names[index]: self.per_class[order, index], "all pictures": self.accuracy[order]}
+        title = f"{self.names[index]} with all units: {self.clean_per_class[index]:.2f}"
+        return charts.curve(lines, places=self.kept[order], title=title, x="units kept", y="accuracy")
+
+    def all_but_best(self, target: int | str, counts: Iterable[int]) -> list[list[str]]:
+        """The units to be silenced so that a class keeps its n best alone, for each n.
+
+        Handed to `ablate` with the same pictures they give the accuracy over n: its ``per_class[:, target]``, and as a
+        figure its `curve`.
+
+        Example:
+            >>> lens, images = Lens.load("mini"), np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
+            >>> others = ablate(lens, "conv3", images, [0, 1]).all_but_best(0, [1, 4])
+            >>> [len(each) for each in others], ablate(lens, others, images, [0, 1]).kept.tolist()
+            ([71, 68], [1, 4])
 
         Args:
             target: a class among the labels, by index or name.
@@ -93,6 +114,12 @@ class Ablation(Result):
         if any(not 0 <= count < len(order) for count in wanted):
             raise BadValue(f"{wanted} cannot all be kept of {len(order)} groups. Accepted: 0 to {len(order) - 1}.")
         return [[unit for units in order[count:] for unit in units] for count in wanted]
+
+    def _index(self, target: int | str) -> int:
+        index = self.names.index(target) if target in self.names else target
+        if not isinstance(index, int) or not 0 <= index < len(self.names) or np.isnan(self.clean_per_class[index]):
+            raise BadValue(f"There is no picture of a class {target!r}. Accepted: a class that was among the labels.")
+        return index
 
     def caption(self) -> str:
         """The group that matters most."""
@@ -160,6 +187,7 @@ def ablate(lens: Lens, units: Any, images: Any, labels: Sequence[int], *, silenc
     addresses = [[str(Unit(layer.name, channel)) for channel in channels] for layer, channels in groups]
     return Ablation(
         units=tuple(", ".join(each) for each in addresses),
+        kept=np.array([layer.channels - len(set(channels)) for layer, channels in groups]),
         accuracy=right[1:].mean(1),
         per_class=per_class[1:],
         clean_accuracy=float(right[0].mean()),

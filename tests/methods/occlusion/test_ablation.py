@@ -76,8 +76,22 @@ def test_the_curve_of_the_best_kept_equals_a_plain_loop() -> None:
         right = (hooked(lens.module, "0", silent, batch) == torch.tensor(labels)).numpy()
         assert curve.accuracy[place] == pytest.approx(right.mean())
         assert curve.per_class[place, 1] == pytest.approx(right[np.array(labels) == 1].mean())
+        assert curve.kept[place] == count
     with pytest.raises(BadValue, match="cannot all be kept"):
         first.all_but_best(1, [len(order)])
+
+
+def test_the_figure_of_the_best_kept_goes_from_few_to_many() -> None:
+    lens, batch, labels = Lens(ALL["sequential"].make(), input_size=31), pictures(3, (3, 31, 31)), [0, 1, 1]
+    found = ablate(lens, [["0:0"], ["0:0", "0:1", "0:2"], ["0:2", "0:1"]], batch, labels)
+    channels = lens.layers["0"].channels
+    assert found.kept.tolist() == [channels - 1, channels - 3, channels - 2]
+    one, all_pictures = found.curve(1).data
+    assert list(one.x) == [channels - 3, channels - 2, channels - 1]
+    assert list(one.y) == found.per_class[[1, 2, 0], 1].tolist()
+    assert list(all_pictures.y) == found.accuracy[[1, 2, 0]].tolist()
+    with pytest.raises(BadValue, match="no picture of a class 2"):
+        found.curve(2)
 
 
 def test_what_cannot_be_used_is_refused() -> None:
