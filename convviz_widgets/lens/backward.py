@@ -8,17 +8,15 @@ batch normalisation scales; joins hand it to all their branches.
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from typing import NamedTuple
 
 import torch
 
-from convviz_widgets.core.errors import BadValue, ConvvizError, UnsupportedModel
+from convviz_widgets.core.errors import BadValue, UnsupportedModel
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.record import OUTPUT
 from convviz_widgets.lens.rules import Rule, relu_rule
 from convviz_widgets.lens.unpadded import unpadded
-from convviz_widgets.lens.window import Window, window_of
 
 RECTIFIERS = {"relu", "relu6", "threshold", "hardtanh", "clamp", "clamp_min"}
 """Activations that the ReLU rules are for, by their type name in lower case."""
@@ -151,35 +149,6 @@ def gradient_at(
     return answers.detach(), gradient
 
 
-def neuron_signal(
-    lens: Lens, prepared: torch.Tensor, layer: Layer, neuron: tuple[int, int, int], answers: torch.Tensor, *, rule: Rule
-) -> torch.Tensor:
-    """What arrives at one picture, (C, H, W), of a signal of 1 at one neuron of a map.
-
-    Only the part of the picture that the neuron needs is run, if there is a smaller one. That part's answer is held
-    against the answer to the whole picture; where they differ (a network that branches on its input, say) the whole
-    picture is run.
-
-    Args:
-        lens: the network.
-        prepared: (1, C, H, W).
-        layer: the layer, which gives maps.
-        neuron: (channel, row, column).
-        answers: (K, h, w), what the layer answers to the whole picture.
-        rule: what a ReLU lets through.
-    """
-    height, width = (int(length) for length in prepared.shape[-2:])
-    window = window_of(lens, layer, neuron[1:], (height, width))
-    if window is not None and window.box.width * window.box.height < height * width:
-        part = _from_part(lens, window.cut(prepared), layer, neuron[0], window, rule=rule)
-        if part is not None and bool(_close(part.answer, answers[neuron], scale=answers[neuron[0]].abs().max())):
-            whole = torch.zeros_like(prepared[0])
-            window.cut(whole)[:] = part.signal
-            return whole
-    way = WayBack(lens, prepared, layer, rule=rule)
-    return way.down(one_hot(way.answers, neuron), last=True)[0]
-
-
 def one_hot(answers: torch.Tensor, neuron: tuple[int, ...]) -> torch.Tensor:
     """Zeros like a layer's answers, with 1 at one neuron (channel, row, column), or (feature,), of each picture."""
     signals = torch.zeros_like(answers)
@@ -209,32 +178,3 @@ def place_of(neuron: tuple[int, ...], shape: tuple[int, ...]) -> int:
     for index, length in zip(neuron, shape, strict=True):
         place = place * length + index
     return place
-
-
-class _Part(NamedTuple):
-    answer: torch.Tensor
-    signal: torch.Tensor
-
-
-def _from_part(
-    lens: Lens, part: torch.Tensor, layer: Layer, channel: int, window: Window, *, rule: Rule
-) -> _Part | None:
-    """The answer and the signal of a neuron of a part of the picture; None if the part cannot be run for it."""
-    neuron = (channel, *window.position)
-    try:
-        way = WayBack(lens, part, layer, rule=rule, padded=window.padded)
-    except ConvvizError:
-        return None
-    if not holds(way.answers, neuron, padded=window.padded):
-        return None
-    return _Part(way.answers[(0, *neuron)], way.down(one_hot(way.answers, neuron), last=True)[0])
-
-
-def holds(answers: torch.Tensor, neuron: tuple[int, ...], *, padded: bool) -> bool:
-    """Whether a layer's answers (N, K, h, w) hold a neuron; without padding, whether they hold no other place."""
-    fits = all(at < length for at, length in zip(neuron, answers.shape[1:], strict=True))
-    return fits and (padded or answers.shape[2:] == (1, 1))
-
-
-def _close(answer: torch.Tensor, wanted: torch.Tensor, *, scale: torch.Tensor) -> torch.Tensor:
-    return (answer - wanted).abs() <= 1e-4 * scale + 1e-6

@@ -1,11 +1,23 @@
-"""Signals of many neurons at once: parts of pictures in one batch, or one forward pass and several passes down."""
+"""Signals of neurons, alone or many at once, each by the way that costs least.
+
+A neuron sees a part of the picture, and three ways lead down to it:
+
+- the operations that one forward pass of the whole picture ran, walked back on the boxes that the neuron reaches, with
+  what was kept of the picture for it (`descent`): by far the quickest once that pass was run;
+- the part of the picture alone, forward and down by autograd, many parts in a batch: quicker for the first neuron of a
+  picture, where the part is small;
+- the whole picture, forward and down by autograd, where the network has operations that are not known well enough.
+
+Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", section 2.1 (what is computed).
+"""
 
 from collections.abc import Iterator, Sequence
 
 import torch
 
 from convviz_widgets.core.errors import ConvvizError
-from convviz_widgets.lens.backward import WayBack, holds, place_of
+from convviz_widgets.lens.backward import WayBack, place_of
+from convviz_widgets.lens.descent.ways import asked_before, way_down
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.rules import Rule
@@ -23,9 +35,6 @@ def neuron_signals(
 ) -> torch.Tensor:
     """What arrives at one picture of a signal of 1 at each of several neurons, (N, C, H, W).
 
-    As `backward.neuron_signal` of each. Neurons that see small parts of the picture are run together, part by part in
-    batches of equal size; one forward pass to the layer serves all the others.
-
     Example:
         >>> lens = Lens.load("mini")
         >>> prepared, layer = lens.prepare(torch.rand(3, 96, 96)), lens.layers["conv2"]
@@ -41,28 +50,49 @@ def neuron_signals(
         answers: (K, h, w) or (K,), what the layer answers to the whole picture.
         rule: what a ReLU lets through.
     """
+    if layer.is_map and neurons:
+        way = way_down(lens, prepared, layer, rule, only_kept=True)
+        windows = [] if way else [small_window(lens, layer, neuron, prepared) for neuron in neurons]
+        if way is None and (asked_before(lens, prepared, layer) or share(windows, prepared) >= 1):
+            way = way_down(lens, prepared, layer, rule)
+        if way is not None:
+            return torch.cat(
+                [way.down(neurons[n : n + PARTS], rule).on(prepared) for n in range(0, len(neurons), PARTS)]
+            )
+        return _part_by_part(lens, prepared, layer, neurons, windows, answers, rule=rule)
+    return _part_by_part(lens, prepared, layer, neurons, [None] * len(neurons), answers, rule=rule)
+
+
+def _part_by_part(
+    lens: Lens,
+    prepared: torch.Tensor,
+    layer: Layer,
+    neurons: Sequence[Neuron],
+    windows: Sequence[Window | None],
+    answers: torch.Tensor,
+    *,
+    rule: Rule,
+) -> torch.Tensor:
+    """By autograd: small parts in batches of equal size, and one forward pass to the layer for all the others."""
     signals = prepared.new_zeros(len(neurons), *prepared.shape[1:])
     buckets: dict[tuple[int, int, bool], list[tuple[int, Window]]] = {}
-    left = []
-    for number, neuron in enumerate(neurons):
-        window = small_window(lens, layer, neuron, prepared)
-        if window is None:
-            left.append(number)
-        else:
+    for number, window in enumerate(windows):
+        if window is not None:
             buckets.setdefault(window.kind, []).append((number, window))
+    left = [number for number, window in enumerate(windows) if window is None]
     for bucket in buckets.values():
         for start in range(0, len(bucket), PARTS):
-            numbers, windows = zip(*bucket[start : start + PARTS], strict=True)
+            numbers, cuts = zip(*bucket[start : start + PARTS], strict=True)
             found = part_signals(
                 lens,
-                torch.cat([window.cut(prepared) for window in windows]),
+                torch.cat([window.cut(prepared) for window in cuts]),
                 layer,
-                [(neurons[number][0], *window.position) for number, window in zip(numbers, windows, strict=True)],
+                [(neurons[number][0], *window.position) for number, window in zip(numbers, cuts, strict=True)],
                 [float(answers[neurons[number]]) for number in numbers],
                 rule=rule,
-                padded=windows[0].padded,
+                padded=cuts[0].padded,
             )
-            for number, window, signal in zip(numbers, windows, found, strict=True):
+            for number, window, signal in zip(numbers, cuts, found, strict=True):
                 if signal is None:
                     left.append(number)
                 else:
@@ -71,6 +101,12 @@ def neuron_signals(
         for _, place, signal in arrived:
             signals[left[place]] = signal
     return signals
+
+
+def share(windows: Sequence[Window | None], prepared: torch.Tensor) -> float:
+    """How much of a picture (1, C, H, W) these parts are together; None counts for the whole of it."""
+    pixels = prepared.shape[-2] * prepared.shape[-1]
+    return sum(1.0 if each is None else each.box.width * each.box.height / pixels for each in windows)
 
 
 def small_window(lens: Lens, layer: Layer, neuron: Neuron, prepared: torch.Tensor) -> Window | None:
@@ -151,3 +187,9 @@ def round_signals(
             signals[place].view(-1)[place_of(neurons[place][number], way.answers.shape[1:])] = 1
         arrived = way.down(signals, last=number == rounds - 1)
         yield [(place, number, arrived[place]) for place in sent]
+
+
+def holds(answers: torch.Tensor, neuron: Neuron, *, padded: bool) -> bool:
+    """Whether a layer's answers (N, K, h, w) hold a neuron; without padding, whether they hold no other place."""
+    fits = all(at < length for at, length in zip(neuron, answers.shape[1:], strict=True))
+    return fits and (padded or answers.shape[2:] == (1, 1))

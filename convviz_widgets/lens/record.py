@@ -47,7 +47,7 @@ def record(
         UnsupportedModel: the forward pass fails, or never comes by a site.
     """
     with (
-        _without_autocast(batch.device.type),
+        without_autocast(batch.device.type),
         as_guest(module, keep_buffers=keep_buffers, keep_random=keep_random),
         torch.inference_mode(mode=False),
         torch.set_grad_enabled(mode=grad),
@@ -64,7 +64,7 @@ def _quick_convolutions(filters: Filters | None) -> AbstractContextManager[objec
     return QuickConvolutions(Filters() if filters is None else filters)
 
 
-def _without_autocast(device: str) -> AbstractContextManager[object]:
+def without_autocast(device: str) -> AbstractContextManager[object]:
     """What is kept must not depend on the block of code that happened to ask first."""
     enabled = torch.is_autocast_enabled(device)
     return torch.autocast(device, enabled=False) if enabled else nullcontext()

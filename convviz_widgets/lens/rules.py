@@ -130,7 +130,8 @@ def _maximum(_name: str, args: Any, kwargs: Any) -> _Gate | None:
     for tensor, floor in ((x, other), (other, x)):
         if not isinstance(floor, torch.Tensor) or floor.requires_grad:
             continue
-        if floor.shape in ((), tensor.shape) and not bool(floor.any()):
+        shape = getattr(tensor, "shape", None)  # of an operation on paper there is none
+        if (floor.ndim == 0 or floor.shape == shape) and not bool(floor.any()):
             return _Gate(tensor, None, in_place=False)
     return None
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
-from convviz_widgets.lens.backward import neuron_signal
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.many_signals import neuron_signals
 from convviz_widgets.methods.deconvnet.deconvnet import deconvnet
@@ -41,7 +40,7 @@ def _single(name: str, lens: Lens, photo: torch.Tensor, layer: str, runs: int) -
     channel = int(answers[:, middle, middle].argmax())
     peer, theirs = _peer(lens, layer, prepared, middle)
     wanted = theirs(channel, middle)
-    found = neuron_signal(lens, prepared, place, (channel, middle, middle), answers, rule="deconvnet")
+    found = neuron_signals(lens, prepared, place, [(channel, middle, middle)], answers, rule="deconvnet")[0]
     apart = float((found - wanted).abs().max() / wanted.abs().max())
     yield compare(
         f"{name}, {layer}, projection of a unit with its pictures / {peer}",
@@ -51,7 +50,7 @@ def _single(name: str, lens: Lens, photo: torch.Tensor, layer: str, runs: int) -
     )
     yield compare(
         f"{name}, {layer}, signal of a unit / {peer}",
-        lambda: neuron_signal(lens, prepared, place, (channel, middle, middle), answers, rule="deconvnet"),
+        lambda: neuron_signals(lens, prepared, place, [(channel, middle, middle)], answers, rule="deconvnet")[0],
         lambda: theirs(channel, middle),
         runs=runs,
         note=f"(largest difference {apart:.1e} of the signal)" if peer == "captum" else "",

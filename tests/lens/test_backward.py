@@ -6,7 +6,7 @@ from torch import nn
 from torchvision import models
 
 from convviz_widgets.core.errors import BadValue, UnknownName
-from convviz_widgets.lens.backward import WayBack, neuron_signal, one_hot, project, smooth_activations
+from convviz_widgets.lens.backward import WayBack, one_hot, project, smooth_activations
 from convviz_widgets.lens.lens import Lens
 from tests.networks import ALL, pictures, settle
 
@@ -97,82 +97,6 @@ def test_all_rules_scale_with_what_is_sent_down(rule: str) -> None:
     way = WayBack(lens, prepared, "2", rule=rule)
     signals = random_like(way.answers)
     assert_equal(way.down(3 * signals), 3 * way.down(signals))
-
-
-@pytest.mark.filterwarnings("ignore:Using padding='same'")
-@pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("name", ALL)
-def test_the_part_that_a_neuron_needs_answers_as_the_whole_picture(name: str, rule: str) -> None:
-    lens, prepared = opened(name)
-    prepared = pictures(1, (ALL[name].shape[0], *(2 * side + 1 for side in ALL[name].shape[1:])), seed=5)
-    for layer in lens.layers.values():
-        if not layer.is_map or name == "one_channel":  # whose dense layer takes one size alone
-            continue
-        way = WayBack(lens, prepared, layer, rule=rule)
-        height, width = way.answers.shape[2:]
-        for row in {0, height // 3, height // 2, height - 1}:
-            for column in {0, width // 2, width - 1}:
-                neuron = (1, row, column)
-                wanted = way.down(one_hot(way.answers, neuron))[0]
-                found = neuron_signal(lens, prepared, layer, neuron, way.answers[0], rule=rule)
-                assert float((found - wanted).abs().max()) <= 1e-5 * float(wanted.abs().max())
-
-
-def test_only_that_part_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    lens, _ = opened("branching")
-    prepared, layer = pictures(1, (3, 129, 129)), lens.layers["2"]
-    answers = lens.activations(prepared, "2")[0]
-    sizes = []
-    handle = lens.module.register_forward_pre_hook(lambda _m, inputs: sizes.append(tuple(inputs[0].shape[2:])))
-    neuron_signal(lens, prepared, layer, (5, 20, 30), answers, rule="deconvnet")
-    neuron_signal(lens, prepared, layer, (5, 63, 0), answers, rule="deconvnet")
-    handle.remove()
-    assert sizes == [(7, 7), (7, 7)]
-
-
-def test_of_a_chain_the_receptive_field_alone_is_run() -> None:
-    chain = nn.Sequential(
-        nn.Conv2d(3, 4, 5, 2, 2), nn.ReLU(True), nn.MaxPool2d(3, 2, 1), nn.Conv2d(4, 6, 3, padding=1), nn.ReLU()
-    )
-    lens, prepared = Lens(settle(chain), input_size=64), pictures(1, (3, 64, 64))
-    way = WayBack(lens, prepared, "4", rule="deconvnet")
-    answers = way.answers[0]
-    sizes: list[tuple[int, ...]] = []
-    handle = lens.module[3].register_forward_hook(lambda _m, _i, output: sizes.append(tuple(output.shape[2:])))
-    for neuron in ((1, 7, 8), (2, 0, 8)):
-        found = neuron_signal(lens, prepared, lens.layers["4"], neuron, answers, rule="deconvnet")
-        assert_equal(found, way.down(one_hot(way.answers, neuron))[0])
-    handle.remove()
-    assert sizes[0] == (1, 1)
-    assert len(sizes) == 2
-    assert min(sizes[1]) > 1  # at the edge of the picture padding is seen
-
-
-class SizeDependent(nn.Module):
-    """Answers a part of a picture differently from the whole of it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.second(self.first(x) * x.shape[2])
-
-
-class AtLeast(SizeDependent):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if x.shape[2] < 20:
-            raise ValueError("too small")
-        return self.second(self.first(x))
-
-
-@pytest.mark.parametrize("make", [SizeDependent, AtLeast])
-def test_where_a_part_answers_otherwise_the_whole_picture_is_run(make: type[nn.Module]) -> None:
-    lens = Lens(settle(make()), input_size=24)
-    prepared = pictures(1, (3, 24, 24))
-    way = WayBack(lens, prepared, "second")
-    found = neuron_signal(lens, prepared, lens.layers["second"], (2, 9, 9), way.answers[0], rule="gradient")
-    assert_equal(found, way.down(one_hot(way.answers, (2, 9, 9)))[0])
 
 
 def test_it_works_where_gradients_are_switched_off() -> None:

@@ -1,43 +1,125 @@
-"""Signals of several neurons of one picture against those of each alone."""
+"""Signals of neurons, alone and together, against autograd over the whole picture."""
 
 import pytest
+import torch
+from torch import nn
 
 from convviz_widgets.lens.backward import WayBack, one_hot
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.many_signals import neuron_signals
-from tests.networks import ALL, pictures
+from tests.networks import ALL, pictures, settle
 
 RULES = ("gradient", "deconvnet", "guided")
+
+
+def places_of(height: int, width: int) -> list[tuple[int, int]]:
+    """Inside of a map and along its edges."""
+    rows, columns = sorted({0, height // 3, height // 2, height - 1}), sorted({0, width // 2, width - 1})
+    return [(row, column) for row in rows for column in columns]
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", sorted(ALL.keys() - {"one_channel"}))  # whose dense layer takes one size alone
-def test_each_is_that_of_its_neuron(name: str, rule: str) -> None:
+def test_a_neuron_alone_and_all_together_are_as_by_the_whole_picture(name: str, rule: str) -> None:
     shape = ALL[name].shape
     lens = Lens(ALL[name].make(), input_size=shape[1:])
     prepared = pictures(1, (shape[0], *(2 * side + 1 for side in shape[1:])), seed=5)
-    maps = [layer for layer in lens.layers.values() if layer.is_map]
-    for layer in {id(each): each for each in (maps[0], maps[len(maps) // 2], maps[-1])}.values():
+    for layer in lens.layers.values():
+        if not layer.is_map:
+            continue
         way = WayBack(lens, prepared, layer, rule=rule)
-        channels, height, width = way.answers.shape[1:]
-        neurons = [
-            (channel % channels, row, column)
-            for channel, (row, column) in enumerate([(0, 0), (height // 2, width // 2), (height - 1, width // 3)] * 2)
-        ]
-        found = neuron_signals(lens, prepared, layer, neurons, way.answers[0], rule=rule)
-        assert found.shape == (len(neurons), *prepared.shape[1:])
-        for neuron, signal in zip(neurons, found, strict=True):
-            wanted = way.down(one_hot(way.answers, neuron))[0]
-            assert float((signal - wanted).abs().max()) <= 1e-5 * float(wanted.abs().max())
+        channels = way.answers.shape[1]
+        neurons = [(place % channels, *at) for place, at in enumerate(places_of(*way.answers.shape[2:]))]
+        wanted = torch.cat([way.down(one_hot(way.answers, neuron)) for neuron in neurons])
+        alone = neuron_signals(lens, prepared, layer, neurons[1:2], way.answers[0], rule=rule)  # by its part
+        together = neuron_signals(lens, prepared, layer, neurons, way.answers[0], rule=rule)
+        again = [neuron_signals(lens, prepared, layer, [neuron], way.answers[0], rule=rule) for neuron in neurons[:2]]
+        for found, of in ((alone, wanted[1:2]), (together, wanted), (torch.cat(again), wanted[:2])):
+            assert found.shape == of.shape
+            apart, largest = (found - of).abs().flatten(1).amax(1), of.abs().flatten(1).amax(1)
+            assert bool((apart <= 1e-5 * largest).all())
 
 
-def test_neurons_in_the_middle_share_one_pass_over_their_parts() -> None:
-    lens, prepared = Lens(ALL["branching"].make(), input_size=33), pictures(1, (3, 129, 129))
-    answers = lens.activations(prepared, "2")[0]
+def forwards_of(lens: Lens) -> list[tuple[int, ...]]:
+    """The shapes of all that goes into the network from now on."""
     sizes: list[tuple[int, ...]] = []
-    handle = lens.module.register_forward_pre_hook(lambda _m, inputs: sizes.append(tuple(inputs[0].shape)))
+    lens.module.register_forward_pre_hook(lambda _m, inputs: sizes.append(tuple(inputs[0].shape)))
+    return sizes
+
+
+def test_the_first_neurons_of_a_picture_share_one_pass_over_their_parts() -> None:
+    lens, prepared = Lens(ALL["branching"].make(), input_size=33), pictures(1, (3, 129, 129))
+    answers, sizes = lens.activations(prepared, "2")[0], forwards_of(lens)
     neuron_signals(lens, prepared, lens.layers["2"], [(k, 20 + k, 30) for k in range(5)], answers, rule="guided")
-    handle.remove()
     assert sizes == [(5, 3, 7, 7)]
     assert len(neuron_signals(lens, prepared, lens.layers["2"], [], answers, rule="guided")) == 0
+
+
+def test_a_picture_asked_for_again_is_run_whole_once_and_then_not_at_all() -> None:
+    lens, prepared = Lens(ALL["branching"].make(), input_size=33), pictures(2, (3, 129, 129))
+    layer = lens.layers["2"]
+    answers, sizes = lens.activations(prepared, "2"), forwards_of(lens)
+
+    def ask(place: int, rule: str = "guided") -> list[tuple[int, ...]]:
+        sizes.clear()
+        neuron_signals(lens, prepared[place : place + 1], layer, [(5, 20, 30)], answers[place], rule=rule)
+        return list(sizes)
+
+    whole = (1, 3, 129, 129)
+    assert ask(0) == [(1, 3, 7, 7)]
+    assert ask(0) == [whole, whole]  # followed, and looked at by autograd: once for pictures of a size
+    assert ask(0) == []
+    assert ask(0, "gradient") == []
+    assert ask(1) == [(1, 3, 7, 7)]
+    assert ask(1) == []  # its maps are made by the operations that were followed
+
+
+def test_of_a_chain_the_receptive_field_alone_is_run() -> None:
+    chain = nn.Sequential(
+        nn.Conv2d(3, 4, 5, 2, 2), nn.ReLU(True), nn.MaxPool2d(3, 2, 1), nn.Conv2d(4, 6, 3, padding=1), nn.ReLU()
+    )
+    lens, prepared = Lens(settle(chain), input_size=64), pictures(2, (3, 64, 64))
+    way = WayBack(lens, prepared, "4", rule="deconvnet")
+    sizes: list[tuple[int, ...]] = []
+    lens.module[3].register_forward_hook(lambda _m, _i, output: sizes.append(tuple(output.shape[2:])))
+    for place, neuron in enumerate(((1, 7, 8), (2, 0, 8))):
+        (found,) = neuron_signals(
+            lens, prepared[place : place + 1], lens.layers["4"], [neuron], way.answers[place], rule="deconvnet"
+        )
+        wanted = way.down(one_hot(way.answers, neuron))[place]
+        assert wanted.any()
+        assert float((found - wanted).abs().max()) <= 1e-5 * float(wanted.abs().max())
+    assert sizes[0] == (1, 1)
+    assert len(sizes) == 2
+    assert min(sizes[1]) > 1  # at the edge of the picture padding is seen
+
+
+class SizeDependent(nn.Module):
+    """Answers a part of a picture differently from the whole of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x) * x.shape[2])
+
+
+class AtLeast(SizeDependent):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[2] < 20:
+            raise ValueError("too small")
+        return self.second(self.first(x))
+
+
+@pytest.mark.parametrize("make", [SizeDependent, AtLeast])
+def test_where_a_part_answers_otherwise_the_whole_picture_is_run(make: type[nn.Module]) -> None:
+    lens = Lens(settle(make()), input_size=24)
+    prepared = pictures(1, (3, 24, 24))
+    way = WayBack(lens, prepared, "second")
+    wanted = way.down(one_hot(way.answers, (2, 9, 9)))[0]
+    for _ in range(2):  # by its part, and by what the whole picture did
+        (found,) = neuron_signals(lens, prepared, lens.layers["second"], [(2, 9, 9)], way.answers[0], rule="gradient")
+        assert wanted.any()
+        assert float((found - wanted).abs().max()) <= 1e-5 * float(wanted.abs().max())

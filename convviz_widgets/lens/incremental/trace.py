@@ -5,6 +5,7 @@ What cannot be run again truthfully (random numbers, branches on values, writing
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from convviz_widgets.lens.guest import as_guest
 from convviz_widgets.lens.record import forward
-from convviz_widgets.lens.sites import Site, first_tensor, reporting
+from convviz_widgets.lens.sites import Site, StopForward, first_tensor, reporting
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,14 @@ class Tape:
 
 
 def trace(module: nn.Module, image: torch.Tensor, sites: list[Site]) -> Tape:
-    """Follows one forward pass of a picture (1, C, H, W)."""
+    """Follows the forward pass of a picture (1, C, H, W) to the last of these sites."""
     recorder = _Recorder(image.clone())
     with (
         as_guest(module),
         torch.inference_mode(mode=False),
         torch.no_grad(),
         reporting(module, recorder.keep(sites), sites=sites),
+        suppress(StopForward),
         recorder,
     ):
         forward(module, recorder.image)
@@ -153,13 +155,15 @@ class _Recorder(TorchDispatchMode):
         return outputs
 
     def keep(self, sites: list[Site]) -> Any:
-        """What notes the outputs of these sites as they come out."""
+        """What notes the outputs of these sites as they come out, and stops the pass at the last of them."""
         wanted = set(sites)
 
         def report(site: Site, output: Any) -> None:
             tensor = first_tensor(output) if site in wanted else None
             if tensor is not None and id(tensor) in self._numbers:
                 self.tape.outputs[site] = self._numbers[id(tensor)]
+                if len(self.tape.outputs) == len(wanted):
+                    raise StopForward
 
         return report
 

@@ -31,9 +31,10 @@ from convviz_widgets.core.region import Box
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
-from convviz_widgets.lens.backward import cached_answers, neuron_signal, one_hot, project, smooth_activations
+from convviz_widgets.lens.backward import cached_answers, one_hot, project, smooth_activations
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
+from convviz_widgets.lens.many_signals import neuron_signals
 from convviz_widgets.lens.rules import Rule
 from convviz_widgets.lens.single import one_picture
 from convviz_widgets.render import charts, grid, overlay
@@ -168,10 +169,9 @@ def _sent_down(
     """What arrives at the picture, (C, H, W)."""
     if len(kept.neuron) == 1:
         return project(lens, prepared, one_hot(answers[None], kept.neuron), layer, rule=rule)[0]
-    channel, row, column = kept.neuron
     if keep == "strongest":
-        return neuron_signal(lens, prepared, layer, (channel, row, column), answers, rule=rule)
-    signals = torch.zeros_like(answers)
+        return neuron_signals(lens, prepared, layer, [kept.neuron], answers, rule=rule)[0]
+    channel, signals = kept.neuron[0], torch.zeros_like(answers)
     signals[channel] = answers[channel].clamp(min=0) / kept.activation
     return project(lens, prepared, signals[None], layer, rule=rule)[0]
 
