@@ -66,7 +66,7 @@ def _scores_and_probabilities(output: torch.Tensor, names: Sequence[str]) -> tup
     probabilities = _probabilities(scores)
     if bool(probabilities.isnan().any()):
         raise BadValue(
-            "The network answers NaN or infinite values to a picture, so no class has a probability. Check its weights; "
+            "The network answers NaN or infinite values, so no class has a probability. Check its weights: "
             "it begins at the first layer whose lens.activations(image, layer) are not finite."
         )
     return scores, probabilities

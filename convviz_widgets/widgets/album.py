@@ -133,6 +133,7 @@ def _from_array(image: Any) -> Image.Image:
     if array.ndim == 3 and array.shape[0] in (1, 3) and array.shape[2] not in (1, 3, 4):
         array = np.moveaxis(array, 0, -1)
     if array.dtype != np.uint8:
+        array = np.where(np.isfinite(array), array, 0)  # dark spots, where the network is going to refuse it
         low, high = min(0.0, float(array.min())), max(1.0, float(array.max()))
         array = np.round((array - low) / (high - low) * 255).astype(np.uint8)
     return Image.fromarray(array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else np.ascontiguousarray(array))

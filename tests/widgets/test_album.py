@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from convviz_widgets.core.errors import BadType, UnknownName
-from convviz_widgets.widgets.album import THUMBNAIL, Album
+from convviz_widgets.widgets.album import THUMBNAIL, Album, _small
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 90, 3), dtype=np.uint8)
 
@@ -61,3 +61,12 @@ def test_single_pictures_and_nonsense() -> None:
     assert len(Album([])) == 0
     with pytest.raises(BadType, match="int"):
         Album(7)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_thumbnails_of_pictures_that_are_no_numbers(bad: float) -> None:
+    broken = np.full((8, 8, 3), 0.5, np.float32)
+    broken[2, 3] = bad
+    small = _small(broken)
+    assert small[2, 3].tolist() == [0, 0, 0]
+    assert set(np.delete(small.reshape(-1, 3), 2 * 8 + 3, 0).ravel()) == {128}

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from convviz_widgets.lens.incremental.bench import Bench
 from convviz_widgets.lens.incremental.boxes import as_rows
-from convviz_widgets.lens.incremental.table import Table, places_of
+from convviz_widgets.lens.incremental.table import Table, clean_at, places_of
 from convviz_widgets.lens.incremental.tiles import in_tiles, outputs_in
 from convviz_widgets.lens.incremental.views import Slide
 
@@ -56,16 +56,18 @@ def convolved(
     """
     source, width = _differences(table, clean), table.columns.count + 1
     rows, columns = _both_changed_taps(table, slides)
-    places, unchanged = places_of(slides[0].after, slides[1].after).to(source.device), as_rows(after)
-    values = _empty(slides, after, kernel.shape[-1])
+    values = _as_it_was(after, slides)
     for block in _blocks(slides, source.shape[1]):
         taps = (block.rows, None, block.row_taps, None), (None, block.columns, None, block.column_taps)
         seen = rows[taps[0]] * width + columns[taps[1]]
         laid = bench.room("laid", (seen.numel(), source.shape[1]), source)
         torch.index_select(source, 0, seen.flatten(), out=laid)
-        found = product(laid, kernel[block.row_taps, block.column_taps].flatten(0, 1), groups)
-        found += unchanged.index_select(0, places[block.rows, block.columns].flatten())
-        values[block.rows, block.columns] = found.view(*seen.shape[:2], -1)
+        part, weight = values[block.rows, block.columns], kernel[block.row_taps, block.column_taps].flatten(0, 1)
+        if groups == 1 and part.is_contiguous():
+            flat = part.view(-1, part.shape[-1])
+            torch.addmm(flat, laid.view(-1, weight.shape[:2].numel()), weight.flatten(0, 1), out=flat)
+        else:
+            part += product(laid, weight, groups).view(part.shape)
     return _table(values, slides)
 
 
@@ -81,10 +83,10 @@ def convolved_in_tiles(
     """The same for a kernel of 3 x 3 taps that is moved by one, in tiles of 2 x 2 outputs; see `tiles`."""
     source = _differences(table, clean).view(table.rows.count + 1, table.columns.count + 1, -1)
     grid = in_tiles(source, kernel, _both_changed_taps(table, tiles), tiles, bench).flatten(0, 3)
-    values = grid.index_select(0, outputs_in(slides, tiles).to(source.device).flatten())
-    places = places_of(slides[0].after, slides[1].after).to(source.device)
-    values += as_rows(after).index_select(0, places.flatten())
-    return _table(values.view(*places.shape, -1), slides)
+    found = grid.index_select(0, outputs_in(slides, tiles).to(source.device).flatten())
+    values = _as_it_was(after, slides)
+    values += found.view(values.shape)
+    return _table(values, slides)
 
 
 def kernel_of(weight: torch.Tensor) -> torch.Tensor:
@@ -153,8 +155,9 @@ def _table(values: torch.Tensor, slides: tuple[Slide, Slide]) -> Table:
     return Table(values.unsqueeze(0).movedim(-1, 1), slides[0].after, slides[1].after)
 
 
-def _empty(slides: tuple[Slide, Slide], like: torch.Tensor, channels: int) -> torch.Tensor:
-    return torch.empty(*(slide.after.count for slide in slides), channels, dtype=like.dtype, device=like.device)
+def _as_it_was(after: torch.Tensor, slides: tuple[Slide, Slide]) -> torch.Tensor:
+    """The unchanged map (1, K, h, w) at the cells of what comes: (P, Q, K)."""
+    return clean_at(after, slides[0].after, slides[1].after)[0].movedim(0, -1)
 
 
 def _differences(table: Table, clean: torch.Tensor) -> torch.Tensor:
