@@ -43,6 +43,19 @@ class Knob:
             raise BadValue(f"{name}={value!r} is out of range. Accepted: {self.low:g} to {self.high:g}{measure}.")
         return value
 
+    def whole(self, name: str, value: int) -> int:
+        """The value itself, of which there are no fractions.
+
+        Example:
+            >>> Knob(1, 512, unit="px").whole("stride", 8)
+            8
+
+        Raises:
+            BadValue: the value lies outside the range (or is NaN).
+            BadType: it is no whole number.
+        """
+        return whole(name, self.check(name, value), int(self.low), int(self.high))
+
 
 def knobs(function: Callable[..., Any]) -> dict[str, tuple[Knob, Any]]:
     """The knobs of a function in the order of its signature: name to (knob, default value)."""

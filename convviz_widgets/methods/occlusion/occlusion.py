@@ -160,14 +160,14 @@ def occlusion(
 
     Raises:
         BadValue: no such class or unit, or a square that is larger than the picture.
+        BadType: a fraction of a pixel.
         UnknownName: a wrong class name, layer or fill.
         UnsupportedModel: the network gives no class scores.
 
     Source:
         Zeiler & Fergus 2013, section 4.2.
     """
-    SIZE.check("size", size)
-    STRIDE.check("stride", stride)
+    size, stride = SIZE.whole("size", size), STRIDE.whole("stride", stride)
     AT_ONCE.check("at_once", at_once)
     prepared = one_picture(lens, image)
     tops, lefts = _grid(prepared, size, stride)

@@ -106,13 +106,13 @@ def empirical_receptive_field(
 
     Raises:
         BadValue: no such unit, no picture, pictures of several sizes, or squares larger than them.
+        BadType: a fraction of a pixel.
         UnknownName: a wrong layer or fill.
 
     Source:
         Zhou, Khosla, Lapedriza, Oliva & Torralba 2015, section 3.2.
     """
-    SIZE.check("size", size)
-    STRIDE.check("stride", stride)
+    size, stride = SIZE.whole("size", size), STRIDE.whole("stride", stride)
     pictures = list(each_image(images))
     if not pictures:
         raise BadValue("No picture was given. Accepted: one or more, best those that excite the unit most.")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from convviz_widgets.core.errors import BadValue, UnknownName
+from convviz_widgets.core.errors import BadType, BadValue, UnknownName
 from convviz_widgets.lens.fills import filled
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.occlusion.occlusion import Occlusion, occlusion
@@ -133,6 +133,10 @@ def test_a_result_survives_a_file(tmp_path: object) -> None:
 
 def test_what_cannot_be_used_is_refused() -> None:
     lens, image = opened("sequential")
+    with pytest.raises(BadType, match="a whole number"):
+        occlusion(lens, image, size=3, stride=2.5)
+    with pytest.raises(BadValue, match="stride=0 is out of range"):
+        occlusion(lens, image, size=3, stride=0)
     with pytest.raises(BadValue, match="does not fit"):
         occlusion(lens, image, size=32)
     with pytest.raises(BadValue, match="no class 9"):
