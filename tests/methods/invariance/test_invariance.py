@@ -9,7 +9,7 @@ from convviz_widgets.core.errors import BadType, BadValue, UnknownName, Unsuppor
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.methods.invariance.invariance import Invariance, invariance
 from convviz_widgets.methods.invariance.resampling import TRANSFORMS, Course
-from tests.networks import ALL, pictures
+from tests.networks import ALL, pictures, settle
 
 PLAIN = sorted(set(ALL) - {"dynamic", "failing", "counter"})  # those that answer to a picture whatever came with it
 
@@ -59,9 +59,9 @@ def test_distances_equal_plain_forwards(name: str, transform: str) -> None:
 
 def test_what_a_torus_cannot_see_does_not_move_an_average() -> None:
     """A picture that is the same along every row, shifted sideways; and any picture, by quarter turns."""
-    network = nn.Sequential(
-        nn.Conv2d(1, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
-    ).eval()
+    network = settle(
+        nn.Sequential(nn.Conv2d(1, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3))
+    )
     lens = Lens(network, input_size=12)
     stripes = torch.linspace(0, 1, 12)[None, :, None].expand(1, 12, 12).clone()
     result = invariance(lens, [stripes], "translate", direction="horizontal", fill="edge", steps=5, layers=["0", "2"])
