@@ -3,10 +3,10 @@
 A neuron sees a part of the picture, and three ways lead down to it:
 
 - the operations that one forward pass of the whole picture ran, walked back on the boxes that the neuron reaches, with
-  what was kept of the picture for it (`descent`): by far the quickest once that pass was run;
-- the part of the picture alone, forward and down by autograd, many parts in a batch: quicker for the first neuron of a
-  picture, where the part is small;
-- the whole picture, forward and down by autograd, where the network has operations that are not known well enough.
+  what was kept of the picture for it (`descent`): nothing is run forward again;
+- where an operation is not known well enough, the part of the picture alone, forward and down by autograd, many parts
+  in a batch; so also where pictures are many and neurons few (`part_signals`);
+- else the whole picture, forward and down by autograd.
 
 Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", section 2.1 (what is computed).
 """
@@ -17,7 +17,7 @@ import torch
 
 from convviz_widgets.core.errors import ConvvizError
 from convviz_widgets.lens.backward import WayBack, place_of
-from convviz_widgets.lens.descent.ways import asked_before, way_down
+from convviz_widgets.lens.descent.ways import way_down
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.rules import Rule
@@ -50,17 +50,12 @@ def neuron_signals(
         answers: (K, h, w) or (K,), what the layer answers to the whole picture.
         rule: what a ReLU lets through.
     """
-    if layer.is_map and neurons:
-        way = way_down(lens, prepared, layer, rule, only_kept=True)
-        windows = [] if way else [small_window(lens, layer, neuron, prepared) for neuron in neurons]
-        if way is None and (asked_before(lens, prepared, layer) or share(windows, prepared) >= 1):
-            way = way_down(lens, prepared, layer, rule)
-        if way is not None:
-            return torch.cat(
-                [way.down(neurons[n : n + PARTS], rule).on(prepared) for n in range(0, len(neurons), PARTS)]
-            )
-        return _part_by_part(lens, prepared, layer, neurons, windows, answers, rule=rule)
-    return _part_by_part(lens, prepared, layer, neurons, [None] * len(neurons), answers, rule=rule)
+    way = way_down(lens, prepared, layer, rule) if layer.is_map and neurons else None
+    if way is not None:
+        parts = range(0, len(neurons), PARTS)
+        return torch.cat([way.down(neurons[start : start + PARTS], rule).on(prepared) for start in parts])
+    windows = [small_window(lens, layer, neuron, prepared) for neuron in neurons]
+    return _part_by_part(lens, prepared, layer, neurons, windows, answers, rule=rule)
 
 
 def _part_by_part(

@@ -97,7 +97,9 @@ class Boxes:
         return self.holding(values)
 
 
-def windows(maps: torch.Tensor | Sequence[torch.Tensor], corners: Sequence[Corner], size: Corner) -> torch.Tensor:
+def windows(
+    maps: torch.Tensor | Sequence[torch.Tensor], corners: Sequence[Corner], size: tuple[int, int]
+) -> torch.Tensor:
     """Windows (N, K, h, w) of maps (K, H, W) each, zero where they hang over the edges."""
     found = [_window(each, corner, size) for each, corner in zip(maps, corners, strict=True)]
     return found[0][None] if len(found) == 1 else torch.stack(found)

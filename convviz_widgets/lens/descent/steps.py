@@ -43,7 +43,8 @@ class Step:
 
     def keeps(self, found: Mapping[int, torch.Tensor]) -> Kept:
         """What is kept of a picture, of all tensors that it made."""
-        return _named(KEEPERS, self.operation, _keep_nothing)(self, found)
+        keeper: Keeper = _named(KEEPERS, self.operation, _keep_nothing)
+        return keeper(self, found)
 
     def down(self, signal: Boxes, place: int, kept: Sequence[Kept], rule: Rule) -> Arrived:
         """What arrives at the tensors it took, of a signal on its output of that place.
@@ -51,7 +52,8 @@ class Step:
         Raises:
             UnknownWay: there is no rule for it.
         """
-        return _named(WAYS, self.operation, _unknown)(Down(self, signal, place, kept, rule))
+        way: Handed = _named(WAYS, self.operation, _unknown)
+        return way(Down(self, signal, place, kept, rule))
 
     @property
     def source(self) -> int:
@@ -125,10 +127,10 @@ def _convolution(call: Down) -> Arrived:
     if transposed or not isinstance(weight, torch.Tensor) or weight.ndim != 4:
         raise UnknownWay
     kernel, values = tuple(weight.shape[2:]), call.signal.values
-    size = [
+    size = tuple(
         (length - 1) * step + apart * (side - 1) + 1
         for length, step, apart, side in zip(call.signal.size, stride, dilation, kernel, strict=True)
-    ]
+    )
     if groups == 1 and call.signal.size == (1, 1) and tuple(dilation) == (1, 1):
         brought = _filters(values[..., 0, 0], weight)
     else:
@@ -205,7 +207,7 @@ def _adaptive_pooling(call: Down) -> Arrived:
 
 def _spread(call: Down, kernel: Any, stride: Any, padding: Any, divisors: torch.Tensor) -> Arrived:
     values = call.signal.values / divisors.to(call.signal.values)
-    size = [(n - 1) * step + side for n, step, side in zip(call.signal.size, stride, kernel, strict=True)]
+    size = tuple((n - 1) * step + side for n, step, side in zip(call.signal.size, stride, kernel, strict=True))
     columns = values[:, :, None].expand(-1, -1, kernel[0] * kernel[1], -1, -1).flatten(1, 2).flatten(2)
     corners = tuple(
         (row * stride[0] - padding[0], column * stride[1] - padding[1]) for row, column in call.signal.corners
@@ -225,7 +227,8 @@ def _divisors(call: Down, kernel: Any, stride: Any, padding: Any, lengths: Seque
         stop = (start + kernel[axis]).clamp(max=lengths[axis] + padding[axis])
         inner = stop.clamp(max=lengths[axis]) - start.clamp(min=0)
         axes.append((stop - start if counts_padding else inner).clamp(min=1))
-    return (axes[0][:, :, None] * axes[1][:, None, :])[:, None].float()
+    areas: torch.Tensor = axes[0][:, None, :, None] * axes[1][:, None, None, :]
+    return areas.float()
 
 
 def _batch_norm(call: Down) -> Arrived:
@@ -360,12 +363,14 @@ def _pair(value: Any) -> tuple[int, int]:
     return values[0], values[-1]
 
 
-KEEPERS: dict[str, Callable[[Step, Mapping[int, torch.Tensor]], Kept]] = {
+Keeper = Callable[[Step, Mapping[int, torch.Tensor]], Kept]
+Handed = Callable[[Down], Arrived]
+KEEPERS: dict[str, Keeper] = {
     "max_pool2d_with_indices": _keep_switches,
     "pointwise": _keep_for_pointwise,
     **dict.fromkeys(("clone", "alias", "add", "sub"), _keep_nothing),
 }
-WAYS: dict[str, Callable[[Down], Arrived]] = {
+WAYS: dict[str, Handed] = {
     "convolution": _convolution,
     "max_pool2d_with_indices": _max_pooling,
     "avg_pool2d": _average_pooling,

@@ -21,7 +21,6 @@ from convviz_widgets.lens.rules import Rule
 from convviz_widgets.lens.single import own_copy
 
 SIZES = 64  # ways that are remembered, one for each layer and size of pictures
-PICTURES = 256  # latest pictures of which it is remembered that a way back was asked for
 RULES: tuple[Rule, ...] = ("gradient", "deconvnet", "guided")
 
 
@@ -42,9 +41,7 @@ class Way(NamedTuple):
             return self.descent.down(neurons, [self.trail] * len(neurons), rule)
 
 
-def way_down(
-    lens: Lens, prepared: torch.Tensor, layer: Layer, rule: Rule, *, kept: bool = True, only_kept: bool = False
-) -> Way | None:
+def way_down(lens: Lens, prepared: torch.Tensor, layer: Layer, rule: Rule, *, kept: bool = True) -> Way | None:
     """The way back from a layer of maps for one picture; None where none but autograd's is known.
 
     The first picture of a size costs three forward passes to the layer, another one costs one, and a picture that is
@@ -56,14 +53,11 @@ def way_down(
         layer: where signals start.
         rule: which they follow.
         kept: whether what it needs of the picture is kept, in the lens's cache.
-        only_kept: no pass is run: None also where nothing is kept of the picture.
     """
     with lens.lock, Quiet(), without_autocast(lens.device.type):
         ways = _ways_of(lens)
         place = layer.site.name, tuple(prepared.shape[1:])
         if place not in ways.known:
-            if only_kept:
-                return None
             while len(ways.known) >= SIZES:
                 ways.known.popitem(last=False)
             ways.known[place] = _known(lens, own_copy(lens, prepared), layer)
@@ -73,24 +67,24 @@ def way_down(
         keys = _Keys(image_digest(prepared[0]), place[0], ways.version)
         trail = _recalled(lens, keys, known.descent) if kept else None
         if trail is None:
-            if only_kept:
-                return None
-            trail, _ = known.descent.trail(own_copy(lens, prepared))
+            trail, answers = known.descent.trail(own_copy(lens, prepared))
             if kept:
                 _keep(lens, keys, trail)
+                lens.cache.put(Key(keys.image, keys.site, keys.weights), answers[0].clone())
         return Way(known.descent, trail)
 
 
-def asked_before(lens: Lens, prepared: torch.Tensor, layer: Layer) -> bool:
-    """Whether this was asked for this picture and layer before, and not so long ago."""
-    with lens.lock:
-        asked, key = _ways_of(lens).asked, (image_digest(prepared[0]), layer.name)
-        before = key in asked
-        asked[key] = None
-        asked.move_to_end(key)
-        while len(asked) > PICTURES:
-            asked.popitem(last=False)
-        return before
+def answers_and_trail(lens: Lens, prepared: torch.Tensor, layer: Layer) -> torch.Tensor:
+    """What a layer answers to one picture, (1, ...), out of the cache where it can be.
+
+    Where a way back from the layer is known already, the pass that has to be run keeps what that way needs, too.
+    """
+    with lens.lock, Quiet():
+        ways = _ways_of(lens)
+        place = layer.site.name, tuple(prepared.shape[1:])
+        if place in ways.known and lens.cache.get(Key(image_digest(prepared[0]), place[0], ways.version)) is None:
+            way_down(lens, prepared, layer, "gradient")
+    return lens._cached(list(prepared), [layer.site])[layer.site]
 
 
 class _Known(NamedTuple):
@@ -106,7 +100,6 @@ class _Ways:
     def __init__(self, version: int) -> None:
         self.version = version
         self.known: OrderedDict[tuple[str, tuple[int, ...]], _Known] = OrderedDict()
-        self.asked: OrderedDict[tuple[str, str], None] = OrderedDict()
 
 
 _all: "WeakKeyDictionary[Lens, _Ways]" = WeakKeyDictionary()

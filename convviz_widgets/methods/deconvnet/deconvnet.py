@@ -31,7 +31,8 @@ from convviz_widgets.core.region import Box
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
-from convviz_widgets.lens.backward import cached_answers, one_hot, project, smooth_activations
+from convviz_widgets.lens.backward import one_hot, project, smooth_activations
+from convviz_widgets.lens.descent.ways import answers_and_trail
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.many_signals import neuron_signals
@@ -125,7 +126,7 @@ def deconvnet(
     address = Unit.parse(unit)
     layer = lens.layers[address.layer]
     prepared = one_picture(lens, image)
-    answers = cached_answers(lens, prepared, layer)[0]
+    answers = answers_and_trail(lens, prepared, layer)[0]
     kept = kept_of(layer, address, answers, keep)
     signal = _sent_down(lens, prepared, layer, kept, answers, rule=rule, keep=keep)
     yield Step(1, 1, headline=kept.activation, label=str(address))

@@ -25,9 +25,12 @@ from convviz_widgets.core.knob import Knob
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
+from convviz_widgets.lens.descent.boxes import windows as windows_of
+from convviz_widgets.lens.descent.ways import Way, way_down
 from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.lens.many_signals import PARTS, part_signals, round_signals, small_window
+from convviz_widgets.lens.many_signals import PARTS, part_signals, round_signals, share, small_window
+from convviz_widgets.lens.rules import Rule
 from convviz_widgets.lens.window import Window
 from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule, checked_rule
 from convviz_widgets.methods.deconvnet.sheet import Pick, Sheet, side_of
@@ -163,15 +166,21 @@ def _fill(lens: Lens, images: Any, layer: Layer, best: TopImages, sheet: Sheet, 
         photo = lens.preprocess.picture(prepared[0])
         for pick in picks:
             sheet.put_patch(pick, photo)
-            if layer.is_map and pick.activation <= 0:
-                done += 1
+        sent = [pick for pick in picks if pick.activation > 0 or not layer.is_map]
+        windows = [small_window(lens, layer, pick.neuron, prepared) for pick in sent]
+        done += len(picks) - len(sent)
+        if layer.is_map and share(windows, prepared) >= 1:
+            way = way_down(lens, prepared, layer, rule, kept=False)
+            if way is not None:
+                done += _walk(way, sent, sheet, rule)
+                yield done
                 continue
-            part = _part(lens, layer, pick, prepared)
-            if part is None:
+        for pick, window in zip(sent, windows, strict=True):
+            if window is None:
                 whole.setdefault(index, []).append(pick)
                 continue
-            bucket = waiting.setdefault(part.window.kind, [])
-            bucket.append(part)
+            bucket = waiting.setdefault(window.kind, [])
+            bucket.append(_Part(pick, window, window.cut(prepared)[0].clone()))
             if len(bucket) == PARTS:
                 done += _run_parts(lens, layer, bucket, sheet, whole, best, rule=rule)
                 bucket.clear()
@@ -184,10 +193,16 @@ def _fill(lens: Lens, images: Any, layer: Layer, best: TopImages, sheet: Sheet, 
         yield done
 
 
-def _part(lens: Lens, layer: Layer, pick: Pick, prepared: torch.Tensor) -> _Part | None:
-    """The part of a picture (1, C, H, W) to run for a pick; None where the whole is needed or costs less."""
-    window = small_window(lens, layer, pick.neuron, prepared)
-    return None if window is None else _Part(pick, window, window.cut(prepared)[0].clone())
+def _walk(way: Way, picks: Sequence[Pick], sheet: Sheet, rule: Rule) -> int:
+    """Carries picks of one picture down what the network did to it; gives their number."""
+    for start in range(0, len(picks), PARTS):
+        some = picks[start : start + PARTS]
+        boxes = way.down([pick.neuron for pick in some], rule)
+        for pick, (row, column), signal in zip(some, boxes.corners, boxes.values, strict=True):
+            left, top, right, bottom = sheet.best.box[pick.unit, pick.rank].tolist()
+            (part,) = windows_of([signal], [(top - row, left - column)], (bottom - top, right - left))
+            sheet.put(pick, part, left=left, top=top)
+    return len(picks)
 
 
 def _run_parts(

@@ -23,7 +23,7 @@ from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
 from convviz_widgets.core.unit import Unit
-from convviz_widgets.lens.backward import cached_answers
+from convviz_widgets.lens.descent.ways import answers_and_trail
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.many_signals import neuron_signals
 from convviz_widgets.lens.single import one_picture
@@ -101,7 +101,7 @@ def unit_projections(
     for name in dict.fromkeys(each.layer for each in addresses):
         layer = lens.layers[name]
         places = [place for place, each in enumerate(addresses) if each.layer == name]
-        answers = cached_answers(lens, prepared, layer)[0]
+        answers = answers_and_trail(lens, prepared, layer)[0]
         kept |= {place: kept_of(layer, addresses[place], answers, "strongest") for place in places}
         neurons = [kept[place].neuron for place in places]
         found = neuron_signals(lens, prepared, layer, neurons, answers, rule=rule)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from convviz_widgets.lens.backward import WayBack, one_hot
-from convviz_widgets.lens.descent.ways import Way, asked_before, way_down
+from convviz_widgets.lens.descent.ways import Way, answers_and_trail, way_down
 from convviz_widgets.lens.lens import Lens
 from tests import known_networks
 from tests.networks import ALL, pictures, settle
@@ -177,7 +177,6 @@ def test_other_weights_are_another_way() -> None:
     assert way_down(lens, prepared, layer, "guided") is not None
     with torch.no_grad():
         lens.module.first.weight.mul_(-1)
-    assert way_down(lens, prepared, layer, "guided", only_kept=True) is None
     way = way_down(lens, prepared, layer, "guided")
     assert way is not None
     assert_as_autograd(lens, prepared, "last", "guided", way)
@@ -189,10 +188,7 @@ def test_what_is_kept_lies_in_the_cache_and_what_finds_no_room_is_made_again() -
     way_down(lens, prepared, layer, "gradient", kept=False)
     assert lens.cache.bytes == 0
     way_down(lens, prepared, layer, "gradient")
-    assert lens.cache.bytes == 4 * 24 * 24  # where the ReLU was open, a byte each
-    assert way_down(lens, prepared, layer, "guided", only_kept=True) is not None
-    lens.cache.clear()
-    assert way_down(lens, prepared, layer, "guided", only_kept=True) is None
+    assert lens.cache.bytes == 4 * 24 * 24 + 4 * 4 * 22 * 22  # where the ReLU was open, a byte each, and the answers
     none = Lens(lens.module, input_size=24, cache_bytes=0)
     for _ in range(2):
         way = way_down(none, prepared, none.layers["last"], "gradient")
@@ -200,11 +196,17 @@ def test_what_is_kept_lies_in_the_cache_and_what_finds_no_room_is_made_again() -
         assert_as_autograd(none, prepared, "last", "gradient", way)
 
 
-def test_it_is_remembered_that_a_picture_was_asked_for() -> None:
-    lens, (first, second) = lens_of(Applied(F.relu)), pictures(2, (3, 24, 24)).split(1)
-    layer = lens.layers["last"]
-    assert [asked_before(lens, each, layer) for each in (first, second, first)] == [False, False, True]
-    assert not asked_before(lens, first, lens.layers["first"])
+def test_one_pass_serves_answers_and_signals_once_the_way_is_known() -> None:
+    lens, prepared = lens_of(Applied(F.relu)), pictures(3, (3, 24, 24))
+    layer, passes = lens.layers["last"], []
+    way_down(lens, prepared[:1], layer, "gradient")
+    lens.module.register_forward_pre_hook(lambda *_: passes.append("by the module"))
+    answers = answers_and_trail(lens, prepared[1:2], layer)
+    assert not passes
+    assert lens.cache.entries == 4  # of two pictures
+    assert way_down(lens, prepared[1:2], layer, "guided") is not None
+    assert lens.cache.entries == 4
+    assert torch.equal(answers, lens.record(prepared[1:2], ["last"])["last"])
 
 
 def test_it_works_in_inference_mode_and_leaves_the_picture_alone() -> None:
