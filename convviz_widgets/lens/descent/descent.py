@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import torch
 
 from convviz_widgets.lens.descent.boxes import Boxes
-from convviz_widgets.lens.descent.steps import Kept, Step, UnknownWay
+from convviz_widgets.lens.descent.call import Kept, Step, UnknownWay
+from convviz_widgets.lens.descent.steps import handed_down, kept_of
 from convviz_widgets.lens.incremental.trace import Tape
 from convviz_widgets.lens.rules import Rule
 from convviz_widgets.lens.sites import Site
@@ -51,7 +52,7 @@ class Descent:
             operation = step.operation
             found.update(zip(operation.outputs, operation.run(found), strict=True))
             self._shapes.update({number: found[number].shape for number in operation.outputs})
-            kept.append(step.keeps(found))
+            kept.append(kept_of(step, found))
             for number in {*operation.inputs, *operation.outputs}:
                 if self._last[number] == place and number != self._top:
                     del found[number]
@@ -77,7 +78,7 @@ class Descent:
             for which, number in enumerate(step.operation.outputs):
                 signal = signals.pop(number, None)
                 if signal is not None:
-                    for source, arrived in step.down(signal, which, [trail[place] for trail in trails], rule):
+                    for source, arrived in handed_down(step, signal, which, [trail[place] for trail in trails], rule):
                         signals[source] = signals[source].plus(arrived) if source in signals else arrived
         return signals[0]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from convviz_widgets.lens.descent.steps import gate_of
+from convviz_widgets.lens.descent.pointwise import gate_of
 from convviz_widgets.lens.incremental.trace import Tape, trace
 from convviz_widgets.lens.lens import Lens
 from convviz_widgets.lens.record import record, without_autocast

@@ -9,8 +9,8 @@ import torch
 
 from convviz_widgets.lens.cache import Key
 from convviz_widgets.lens.descent.boxes import Boxes
+from convviz_widgets.lens.descent.call import UnknownWay
 from convviz_widgets.lens.descent.descent import Descent, Neuron, Trail
-from convviz_widgets.lens.descent.steps import UnknownWay
 from convviz_widgets.lens.descent.tracing import followed
 from convviz_widgets.lens.incremental.engine import Quiet
 from convviz_widgets.lens.layers import Layer

@@ -10,8 +10,8 @@ The signal is in units of the strongest activation kept: that one goes down as 1
 signal of one neuron is the gradient ``dA/dx``. All three rules scale with what is sent down: times the activation it is
 the reconstruction of Zeiler & Fergus.
 
-Cost: one forward pass to the layer, unless it is cached, and one pass down; for a neuron that sees a part of the
-picture only, passes over that part.
+Cost: one forward pass to the layer, unless it is cached, and one pass down; for a neuron of a map, over what it sees
+alone, with nothing run forward again.
 Oracle: with the gradient rule equals autograd; with the others, a slow twin that unpools, rectifies and convolves layer
 by layer.
 Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", section 2.1; Simonyan, Vedaldi &

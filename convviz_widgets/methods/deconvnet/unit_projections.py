@@ -1,8 +1,7 @@
 """Several units on one picture, each carried back down to the pixels in one go.
 
-As `deconvnet` of each unit's strongest neuron, or of the neuron named. The forward half of the work is shared: neurons
-that see small parts of the picture are run together, part by part in batches of one size, and one forward pass to the
-layer serves all the others.
+As `deconvnet` of each unit's strongest neuron, or of the neuron named. What one forward pass to a layer leaves behind
+serves all its neurons.
 
 Cost: one forward pass per layer, unless it is cached, and for each neuron one pass down, over what it sees.
 Oracle: equals `deconvnet` unit by unit.
