@@ -1,6 +1,7 @@
 """A decoder fits any layer, scales what it gets, and the trained ones that ship tell pictures."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +221,22 @@ def test_deeper_ones_tell_less_and_all_tell_more_than_the_mean_picture() -> None
     for layer, about in card["layers"].items():
         assert about["pixel_error"] < card["pixel_error_of_mean"], layer
     assert card["layers"]["relu6"]["pixel_error"] < 0.9 * card["pixel_error_of_mean"]
+
+
+def test_they_are_measured_on_drawings_of_their_own(tmp_path: Path) -> None:
+    """Measured anew, without training: weights and commands stay, figures come from drawings nothing was chosen by."""
+    for suffix in (".json", ".safetensors"):
+        shutil.copy(builtin.FOLDER / f"mini-decoders{suffix}", tmp_path)
+    card = main(["mini", "--measure", "--held-out", "12", "--out", str(tmp_path), "--work", str(tmp_path / "work")])
+    shipped = decoders.card("mini")
+    assert card["held_out"] == MiniBroden(12, train_decoder.FRESH_SEED).digest
+    assert shipped["held_out"] == MiniBroden(1000, train_decoder.FRESH_SEED).digest
+    assert card["runs"] == shipped["runs"]
+    assert list(card["layers"]) == list(shipped["layers"])
+    assert card["layers"]["relu1"]["pixel_error"] != shipped["layers"]["relu1"]["pixel_error"]
+    assert card["layers"]["relu1"]["pixel_error"] == pytest.approx(shipped["layers"]["relu1"]["pixel_error"], rel=0.3)
+    before, after = ((each / "mini-decoders.safetensors").read_bytes() for each in (builtin.FOLDER, tmp_path))
+    assert before == after
 
 
 def test_the_weights_are_small() -> None:
