@@ -3,8 +3,8 @@
 For every unit of a layer the patches of `top_images`, and for each patch the signal of its neuron carried back down, as
 `deconvnet` does for one.
 
-Cost: one pass over the pictures; then, of a picture that excites few units, the small parts that their neurons see, many
-in a batch; of one that excites many, one forward pass, and for each patch a pass down over what its neuron sees.
+Cost: one pass over the pictures; then, of a picture that excites few units, the small parts that their neurons see,
+many in a batch; of one that excites many, one forward pass, and for each patch a pass down over what its neuron sees.
 Oracle: each projection equals `deconvnet` of its neuron.
 Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Networks", section 3 and figure 2.
 """
