@@ -1,4 +1,4 @@
-"""What the part of a picture that a neuron needs is worth on the way back, and many neurons at once.
+"""What going back over what a neuron sees alone is worth, with the picture's forward pass kept, and many at once.
 
 Beside captum where it is installed, else beside plain torch: a forward pass to the layer and one backward pass.
 """
