@@ -5,7 +5,8 @@ from typing import Any
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.unit import Unit
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule, Projection, deconvnet
+from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule
+from convviz_widgets.methods.deconvnet.patches import carried
 from convviz_widgets.methods.deconvnet.top_images import TopImages, top_images
 from convviz_widgets.widgets import picking
 from convviz_widgets.widgets.album import Album
@@ -48,21 +49,16 @@ class TopPatches:
     def project(self, unit: Unit, rule: BackwardRule) -> Steps[None]:
         """Carries the activation of each patch of a unit down to its pixels."""
         whole, best = unit.whole, self.best[unit.layer]
-        is_map = self.lens.layers[whole.layer].is_map
+        layer, images = self.lens.layers[whole.layer], self.album.images
         indices = [int(index) for index in best.index[whole.channel] if index >= 0]
-        signals: list[dict[str, Any] | None] = []
-        for place, index in enumerate(indices):
-            image = self.album.images[index]
-            self._pictures.get(index, image)
-            row, column = (int(each) for each in best.position[whole.channel, place])
-            if best.activation[whole.channel, place] > 0:
-                one = whole.at(row, column) if is_map else whole
-                made: Projection = yield from deconvnet.steps(self.lens, image, one, rule=rule)
-                left, top, right, bottom = (int(edge) for edge in best.box[whole.channel, place])
-                signals.append(signal_codes(shrunk(made.signal[:, top:bottom, left:right], PATCH)))
-            else:  # nothing to carry down
-                signals.append(None)
-            yield Step(place + 1, len(indices))
+        for index in indices:
+            self._pictures.get(index, images[index])
+        signals: list[dict[str, Any] | None] = [None] * len(indices)
+        patches_of_unit = carried(self.lens, images, layer, best, [whole.channel], rule=rule)
+        for done, (pick, signal) in enumerate(patches_of_unit, 1):
+            if signal is not None and pick.activation > 0:
+                signals[pick.rank] = signal_codes(shrunk(signal.float().cpu().numpy(), PATCH))
+            yield Step(done, len(indices))
         patches = picking.patches_of(best, whole.channel, self.album, self._pictures)
         found = [{**patch, "signal": signal} for patch, signal in zip(patches, signals, strict=True)]
         while len(self._kept) >= KEPT:

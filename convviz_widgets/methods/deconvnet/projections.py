@@ -11,36 +11,28 @@ Source: Zeiler & Fergus 2013, "Visualizing and Understanding Convolutional Netwo
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from convviz_widgets.core.errors import BadType, BadValue
 from convviz_widgets.core.knob import Knob
 from convviz_widgets.core.provenance import Provenance
 from convviz_widgets.core.step import Step, Steps
 from convviz_widgets.core.technique import technique
-from convviz_widgets.lens.descent.boxes import windows as windows_of
-from convviz_widgets.lens.descent.ways import Way, way_down
-from convviz_widgets.lens.layers import Layer
 from convviz_widgets.lens.lens import Lens
-from convviz_widgets.lens.many_signals import PARTS, part_signals, round_signals, share, small_window
-from convviz_widgets.lens.rules import Rule
-from convviz_widgets.lens.window import Window
 from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule, checked_rule
-from convviz_widgets.methods.deconvnet.sheet import Pick, Sheet, side_of
+from convviz_widgets.methods.deconvnet.patches import carried
+from convviz_widgets.methods.deconvnet.sheet import Sheet, side_of
 from convviz_widgets.methods.deconvnet.top_images import MANY, TopImages, top_images
 from convviz_widgets.render import grid
 from convviz_widgets.tally.checkpoint import digest
 
 TILE = Knob(8, 512, unit="pixels", help="longest side of a stored patch and of its projection")
 UNITS_SHOWN = 4  # of the still picture, two rows each
-PICTURES = 8  # in a batch, whose graphs are kept for all passes down
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -116,7 +108,10 @@ def top_projections(
         return kept
     best = yield from top_images.steps(lens, images, place.name, k)
     sheet = Sheet(best, side=side_of(best, tile))
-    for done in _fill(lens, images, place, best, sheet, rule=rule):
+    patches = carried(lens, images, place, best, rule=rule, opened=sheet.put_patches)
+    for done, (pick, signal) in enumerate(patches, 1):
+        if signal is not None:
+            sheet.put(pick, signal)
         yield Step(done, int((best.index >= 0).sum()), label="projections")
     result = TopProjections(
         layer=best.layer,
@@ -136,127 +131,6 @@ def top_projections(
     if folder is not None:
         result.save(folder, overwrite=True)
     return result
-
-
-def _picks(layer: Layer, best: TopImages) -> dict[int, list[Pick]]:
-    """The patches of each picture that are carried down; those of units that are not active on it are not."""
-    found: dict[int, list[Pick]] = {}
-    for unit, rank in np.argwhere(best.index >= 0).tolist():
-        activation = float(best.activation[unit, rank])
-        position = best.position[unit, rank].tolist() if layer.is_map else []
-        found.setdefault(int(best.index[unit, rank]), []).append(Pick(unit, rank, (unit, *position), activation))
-    return found
-
-
-class _Part(NamedTuple):
-    """A part of a picture that one pick needs."""
-
-    pick: Pick
-    window: Window
-    pixels: torch.Tensor
-
-
-def _fill(lens: Lens, images: Any, layer: Layer, best: TopImages, sheet: Sheet, *, rule: BackwardRule) -> Iterator[int]:
-    """Fills the sheet; gives the number of patches done, again and again."""
-    whole: dict[int, list[Pick]] = {}
-    waiting: dict[tuple[int, int, bool], list[_Part]] = {}
-    done = 0
-    for index, picks in sorted(_picks(layer, best).items()):
-        prepared = lens.prepare(images[index])
-        photo = lens.preprocess.picture(prepared[0])
-        for pick in picks:
-            sheet.put_patch(pick, photo)
-        sent = [pick for pick in picks if pick.activation > 0 or not layer.is_map]
-        windows = [small_window(lens, layer, pick.neuron, prepared) for pick in sent]
-        done += len(picks) - len(sent)
-        if layer.is_map and share(windows, prepared) >= 1:
-            way = way_down(lens, prepared, layer, rule, kept=False)
-            if way is not None:
-                done += _walk(way, sent, sheet, rule)
-                yield done
-                continue
-        for pick, window in zip(sent, windows, strict=True):
-            if window is None:
-                whole.setdefault(index, []).append(pick)
-                continue
-            bucket = waiting.setdefault(window.kind, [])
-            bucket.append(_Part(pick, window, window.cut(prepared)[0].clone()))
-            if len(bucket) == PARTS:
-                done += _run_parts(lens, layer, bucket, sheet, whole, best, rule=rule)
-                bucket.clear()
-        yield done
-    for bucket in waiting.values():
-        done += _run_parts(lens, layer, bucket, sheet, whole, best, rule=rule) if bucket else 0
-        yield done
-    for group in _alike(whole):
-        done += _run_whole(lens, images, layer, {index: whole[index] for index in group}, sheet, rule=rule)
-        yield done
-
-
-def _walk(way: Way, picks: Sequence[Pick], sheet: Sheet, rule: Rule) -> int:
-    """Carries picks of one picture down what the network did to it; gives their number."""
-    for start in range(0, len(picks), PARTS):
-        some = picks[start : start + PARTS]
-        boxes = way.down([pick.neuron for pick in some], rule)
-        for pick, (row, column), signal in zip(some, boxes.corners, boxes.values, strict=True):
-            left, top, right, bottom = sheet.best.box[pick.unit, pick.rank].tolist()
-            (part,) = windows_of([signal], [(top - row, left - column)], (bottom - top, right - left))
-            sheet.put(pick, part, left=left, top=top)
-    return len(picks)
-
-
-def _run_parts(
-    lens: Lens,
-    layer: Layer,
-    parts: Sequence[_Part],
-    sheet: Sheet,
-    whole: dict[int, list[Pick]],
-    best: TopImages,
-    *,
-    rule: BackwardRule,
-) -> int:
-    """Carries down parts of one kind and size, and notes those that need the whole picture; gives how many are done."""
-    signals = part_signals(
-        lens,
-        torch.stack([each.pixels for each in parts]),
-        layer,
-        [(each.pick.unit, *each.window.position) for each in parts],
-        [each.pick.activation for each in parts],
-        rule=rule,
-        padded=parts[0].window.padded,
-    )
-    done = 0
-    for part, signal in zip(parts, signals, strict=True):
-        if signal is None:
-            whole.setdefault(int(best.index[part.pick.unit, part.pick.rank]), []).append(part.pick)
-        else:
-            sheet.put(part.pick, signal, left=part.window.box.left, top=part.window.box.top)
-            done += 1
-    return done
-
-
-def _alike(whole: dict[int, list[Pick]]) -> Iterator[list[int]]:
-    """Pictures in batches of about equally many picks, so that no pass down runs for few of them."""
-    order = sorted(whole, key=lambda index: (-len(whole[index]), index))
-    for start in range(0, len(order), PICTURES):
-        yield order[start : start + PICTURES]
-
-
-def _run_whole(
-    lens: Lens, images: Any, layer: Layer, picks: dict[int, list[Pick]], sheet: Sheet, *, rule: BackwardRule
-) -> int:
-    """Carries down all picks of a few pictures; gives their number."""
-    groups: dict[tuple[int, ...], list[tuple[int, torch.Tensor]]] = {}
-    for index in picks:
-        prepared = lens.prepare(images[index])
-        groups.setdefault(tuple(prepared.shape), []).append((index, prepared))
-    for group in groups.values():
-        batch = torch.cat([prepared for _, prepared in group])
-        neurons = [[pick.neuron for pick in picks[index]] for index, _ in group]
-        for arrived in round_signals(lens, batch, layer, neurons, rule=rule):
-            for place, number, signal in arrived:
-                sheet.put(picks[group[place][0]][number], signal)
-    return sum(map(len, picks.values()))
 
 
 def _name_of(lens: Lens, images: Any, settings: dict[str, Any]) -> str:

@@ -1,26 +1,17 @@
 """The sheet that patches and their projections are stored on."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
 
-from convviz_widgets.lens.many_signals import Neuron
+from convviz_widgets.methods.deconvnet.patches import Pick
 from convviz_widgets.methods.deconvnet.top_images import TopImages
 from convviz_widgets.render.signal import reach_of, signal_picture
 
 GREY = 128
-
-
-class Pick(NamedTuple):
-    """One patch: of which unit, the how-manieth, of which neuron, with which activation."""
-
-    unit: int
-    rank: int
-    neuron: Neuron
-    activation: float
 
 
 class Sheet:
@@ -34,18 +25,18 @@ class Sheet:
         self.projections = np.full(shape, GREY, dtype=np.uint8)
         self.reach = np.zeros(best.index.shape, dtype=np.float32)
 
-    def put(self, pick: Pick, signal: torch.Tensor, *, left: int = 0, top: int = 0) -> None:
-        """A signal (C, h, w) whose corner lies at (left, top) of the picture."""
-        box = self.best.box[pick.unit, pick.rank]
-        values = signal.float().cpu().numpy()[:, box[1] - top : box[3] - top, box[0] - left : box[2] - left]
+    def put(self, pick: Pick, signal: torch.Tensor) -> None:
+        """What arrived at the pixels of a patch, (C, h, w)."""
+        values = signal.float().cpu().numpy()
         reach = reach_of(values)
         self.reach[pick.unit, pick.rank] = reach
         self._paste(self.projections, pick, signal_picture(values, reach=reach))
 
-    def put_patch(self, pick: Pick, photo: npt.NDArray[np.uint8]) -> None:
-        """The patch of a picture (H, W, 3)."""
-        left, top, right, bottom = self.best.box[pick.unit, pick.rank]
-        self._paste(self.tiles, pick, photo[top:bottom, left:right])
+    def put_patches(self, picks: Sequence[Pick], photo: npt.NDArray[np.uint8]) -> None:
+        """The patches of a picture (H, W, 3)."""
+        for pick in picks:
+            left, top, right, bottom = self.best.box[pick.unit, pick.rank]
+            self._paste(self.tiles, pick, photo[top:bottom, left:right])
 
     def _paste(self, sheet: npt.NDArray[np.uint8], pick: Pick, patch: npt.NDArray[np.uint8]) -> None:
         if self.scale < 1:
