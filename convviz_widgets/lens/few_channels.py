@@ -11,6 +11,7 @@ Oracle: the gradient is autograd's own but for rounding; what comes out forward 
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -43,14 +44,11 @@ def _read(
     groups: int = 1,
 ) -> tuple[Any, ...] | None:
     """What `_ByBlocks` takes, of a convolution for which blocks are quicker; None of any other."""
-    step, sides = _pair(stride)[0], tuple(weight.shape[2:])
     plain = input.dtype == weight.dtype == torch.float32 and input.device.type == "cpu" and input.ndim == 4
     bare = input.requires_grad and not weight.requires_grad and (bias is None or not bias.requires_grad)
-    usual = _pair(stride) == (step, step) and _pair(dilation) == (1, 1) and groups == 1 and not isinstance(padding, str)
-    if not (plain and bare and usual) or step == 1 or weight.shape[1] > FEW:
-        return None
-    more = math.prod(_filled_up(side, step) / side for side in sides)
-    return (input, weight, bias, step, _pair(padding)) if more <= WORTH else None
+    usual = groups == 1 and not isinstance(padding, str)
+    worth = usual and worth_blocks(weight, _pair(stride), _pair(dilation))
+    return (input, weight, bias, _pair(stride)[0], _pair(padding)) if plain and bare and worth else None
 
 
 class _ByBlocks(torch.autograd.Function):
@@ -70,12 +68,28 @@ class _ByBlocks(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *signals: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         (weight,) = ctx.saved_tensors
-        height, width = (_filled_up(side, ctx.step) - side for side in weight.shape[2:])
-        filters = functional.pixel_unshuffle(functional.pad(weight, (0, width, 0, height)), ctx.step)
-        pixels = functional.pixel_shuffle(functional.conv_transpose2d(signals[0], filters), ctx.step)
+        pixels = brought_down(signals[0], weight, ctx.step)
         (top, left), (height, width) = ctx.padding, ctx.size
         lacking = (-left, width + left - pixels.shape[3], -top, height + top - pixels.shape[2])  # what is not, is cut
         return functional.pad(pixels, lacking), None, None, None, None
+
+
+def worth_blocks(weight: torch.Tensor, stride: Sequence[int], dilation: Sequence[int]) -> bool:
+    """Whether blocks are the quicker way back through filters (K, C, h, w), wherever signals have many places."""
+    usual = stride[0] == stride[1] > 1 and tuple(dilation) == (1, 1) and weight.shape[1] <= FEW
+    return usual and _more(weight.shape[2:], stride[0]) <= WORTH
+
+
+def brought_down(signals: torch.Tensor, weight: torch.Tensor, step: int) -> torch.Tensor:
+    """What signals (N, K, h, w) bring down through filters (K, C, kh, kw) to the pixels of whole blocks below them."""
+    height, width = (_filled_up(side, step) - side for side in weight.shape[2:])
+    filters = functional.pixel_unshuffle(functional.pad(weight, (0, width, 0, height)), step)
+    return functional.pixel_shuffle(functional.conv_transpose2d(signals, filters), step)
+
+
+def _more(sides: Sequence[int], step: int) -> float:
+    """How many times the multiplications blocks take."""
+    return math.prod(_filled_up(side, step) / side for side in sides)
 
 
 def _filled_up(side: int, step: int) -> int:

@@ -8,8 +8,12 @@ from torch.nn import functional
 
 from convviz_widgets.lens.descent.boxes import Boxes
 from convviz_widgets.lens.descent.call import Arrived, Down, Kept, Step, UnknownWay
+from convviz_widgets.lens.few_channels import brought_down, worth_blocks
 
 THIN = 32  # places of a signal, up to which it is multiplied as rows
+WIDE = 128  # from which on torch's own way takes half the time, once it has seen their shape,
+FEW = 16  # unless the filters are of so few channels
+MANY = 1000  # from which on blocks pay, where they can
 
 
 def convolution(call: Down) -> Arrived:
@@ -17,20 +21,29 @@ def convolution(call: Down) -> Arrived:
     _, weight, _, stride, padding, dilation, transposed, _, groups = call.step.operation.args
     if transposed or not isinstance(weight, torch.Tensor) or weight.ndim != 4:
         raise UnknownWay
-    kernel, values = tuple(weight.shape[2:]), call.signal.values
-    size = tuple(
-        (length - 1) * step + apart * (side - 1) + 1
-        for length, step, apart, side in zip(call.signal.size, stride, dilation, kernel, strict=True)
-    )
-    if groups == 1 and call.signal.size == (1, 1) and tuple(dilation) == (1, 1):
-        brought = _filters(values[..., 0, 0], weight)
-    else:
-        columns = _columns(values.flatten(2), weight, groups)
-        brought = functional.fold(columns, size, kernel, dilation, 0, stride)
+    brought = brought_by(call.signal.values, weight, tuple(stride), tuple(dilation), groups)
     corners = tuple(
         (row * stride[0] - padding[0], column * stride[1] - padding[1]) for row, column in call.signal.corners
     )
     return call.arriving(Boxes(brought, corners))
+
+
+def brought_by(
+    values: torch.Tensor, weight: torch.Tensor, stride: tuple[int, ...], dilation: tuple[int, ...], groups: int
+) -> torch.Tensor:
+    """What signals (N, K, h, w) bring down through filters, by what is quickest for so many places."""
+    kernel, places = tuple(weight.shape[2:]), values[0, 0].numel()
+    size = tuple(
+        (length - 1) * step + apart * (side - 1) + 1
+        for length, step, apart, side in zip(values.shape[2:], stride, dilation, kernel, strict=True)
+    )
+    if places == 1 and groups == 1 and dilation == (1, 1):
+        return _filters(values[..., 0, 0], weight)
+    if places > MANY and groups == 1 and worth_blocks(weight, stride, dilation):
+        return brought_down(values, weight, stride[0])[..., : size[0], : size[1]]
+    if places > WIDE and weight.shape[1] > FEW:
+        return functional.conv_transpose2d(values, weight, None, stride, 0, 0, groups, dilation)
+    return functional.fold(_columns(values.flatten(2), weight, groups), size, kernel, dilation, 0, stride)
 
 
 def _columns(values: torch.Tensor, weight: torch.Tensor, groups: int) -> torch.Tensor:
