@@ -119,8 +119,8 @@ class Decoder:
             net.load_state_dict(saved["state"])
         except Exception as error:
             raise BadValue(
-                f"{os.fspath(file)!r} is not a decoder: {type(error).__name__}: {error}. Accepted: what `Decoder.save` "
-                "wrote."
+                f"{os.fspath(file)!r} is not a decoder, or is damaged ({type(error).__name__}). Accepted: what "
+                "`Decoder.save` wrote; `train_decoder` makes another."
             ) from error
         net.eval().requires_grad_(requires_grad=False)
         return cls(net, saved["layer"], saved["fingerprint"], tuple(saved["losses"]), saved.get("through", ""))
