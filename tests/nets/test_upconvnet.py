@@ -196,7 +196,7 @@ def held_out() -> tuple[torch.Tensor, torch.Tensor]:
 def test_those_that_ship_tell_pictures_as_their_card_says(held_out: tuple[torch.Tensor, torch.Tensor]) -> None:
     net, card = builtin.build("mini"), decoders.card("mini")
     command, dense = "python -m convviz_widgets.nets.train_decoder mini", ["relu6", "relu7", "fc8"]
-    options = "--images 8000 --epochs 4 --batch-size 32 --weight-decay 1e-2 --grain 4"
+    options = "--images 24000 --epochs 6 --batch-size 64 --weight-decay 5e-2 --grain 4"
     assert [(run["command"], run["layers"]) for run in card["runs"]] == [
         (command, [name for name in card["layers"] if name not in dense]),
         (f"{command} --layers {' '.join(dense)} {options}", dense),
@@ -220,7 +220,7 @@ def test_deeper_ones_tell_less_and_all_tell_more_than_the_mean_picture() -> None
     assert squared["relu1"] < 0.2 * squared["pool5"]
     for layer, about in card["layers"].items():
         assert about["pixel_error"] < card["pixel_error_of_mean"], layer
-    assert card["layers"]["relu6"]["pixel_error"] < 0.9 * card["pixel_error_of_mean"]
+    assert card["layers"]["relu6"]["pixel_error"] < 0.85 * card["pixel_error_of_mean"]
 
 
 def test_they_are_measured_on_drawings_of_their_own(tmp_path: Path) -> None:
