@@ -125,7 +125,7 @@ def test_a_lens_keeps_one_copy_from_call_to_call() -> None:
 
 @pytest.mark.parametrize("network", ALL.values(), ids=ALL)
 def test_a_scan_sees_what_the_network_answers(network: Network) -> None:
-    lens = Lens(network.make(), input_size=network.shape[1:])
+    lens = Lens(settle(network.make()), input_size=network.shape[1:])
     names = [name for name, layer in lens.layers.items() if not layer.overwritten]
     x = tensor(3, *network.shape)
     found, wanted = lens.record(x, names), lens.activations(x, names)

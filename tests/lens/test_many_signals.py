@@ -24,7 +24,7 @@ def places_of(height: int, width: int) -> list[tuple[int, int]]:
 @pytest.mark.parametrize("name", sorted(ALL.keys() - {"one_channel"}))  # whose dense layer takes one size alone
 def test_a_neuron_alone_and_all_together_are_as_by_the_whole_picture(name: str, rule: str) -> None:
     shape = ALL[name].shape
-    lens = Lens(ALL[name].make(), input_size=shape[1:])
+    lens = Lens(settle(ALL[name].make()), input_size=shape[1:])
     prepared = pictures(1, (shape[0], *(2 * side + 1 for side in shape[1:])), seed=5)
     for layer in lens.layers.values():
         if not layer.is_map:
@@ -65,7 +65,7 @@ def test_where_no_other_way_is_known_neurons_share_one_pass_over_their_parts() -
 
 
 def test_the_network_is_followed_once_for_pictures_of_a_size() -> None:
-    lens, prepared = Lens(ALL["branching"].make(), input_size=33), pictures(2, (3, 129, 129))
+    lens, prepared = Lens(settle(ALL["branching"].make()), input_size=33), pictures(2, (3, 129, 129))
     layer = lens.layers["2"]
     answers, sizes = lens.activations(prepared, "2"), forwards_of(lens)
 
