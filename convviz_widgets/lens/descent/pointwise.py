@@ -17,8 +17,7 @@ def keep_for_pointwise(step: Step, found: Mapping[int, torch.Tensor]) -> Kept:
     """Where a ReLU was open; of others, and of clamps, what they took."""
     gate = gate_of(step.operation)
     if gate is not None and step.operation.name in STRICT:
-        x = found[gate.x.number][0]
-        return (x > 0 if gate.ceiling is None else (x > 0) & (x < gate.ceiling),)
+        return (_is_open(found[gate.x.number][0], gate),)
     if any(found[number].shape != step.output or len(step.output) != 4 for number in step.operation.inputs):
         return ()
     return tuple(found[number][0] for number in step.operation.inputs)
@@ -41,14 +40,15 @@ def pointwise(call: Down) -> Arrived:
         raise UnknownWay
     values = call.signal.values
     if call.rule != "deconvnet":
-        values = values * (call.looked_at() if strict else _is_open(call, gate))
+        kept = call.looked_at(0 if strict else operation.inputs.index(gate.x.number))
+        values = values * (kept if strict else _is_open(kept, gate))
     if call.rule != "gradient":
         values = values.clamp(min=0)
     return [(gate.x.number, call.signal.holding(values))]
 
 
-def _is_open(call: Down, gate: Any) -> torch.Tensor:
-    x = call.looked_at(call.step.operation.inputs.index(gate.x.number))
+def _is_open(x: torch.Tensor, gate: Any) -> torch.Tensor:
+    """Where a ReLU lets its input through."""
     return x > 0 if gate.ceiling is None else (x > 0) & (x < gate.ceiling)
 
 

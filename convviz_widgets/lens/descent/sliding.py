@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from convviz_widgets.lens.descent.boxes import Boxes
+from convviz_widgets.lens.descent.boxes import Boxes, Corner
 from convviz_widgets.lens.descent.call import Arrived, Down, Kept, Step, UnknownWay
 from convviz_widgets.lens.few_channels import brought_down, worth_blocks
 
@@ -22,10 +22,7 @@ def convolution(call: Down) -> Arrived:
     if transposed or not isinstance(weight, torch.Tensor) or weight.ndim != 4:
         raise UnknownWay
     brought = brought_by(call.signal.values, weight, tuple(stride), tuple(dilation), groups)
-    corners = tuple(
-        (row * stride[0] - padding[0], column * stride[1] - padding[1]) for row, column in call.signal.corners
-    )
-    return call.arriving(Boxes(brought, corners))
+    return call.arriving(Boxes(brought, _below(call, stride, padding)))
 
 
 def brought_by(
@@ -33,10 +30,7 @@ def brought_by(
 ) -> torch.Tensor:
     """What signals (N, K, h, w) bring down through filters, by what is quickest for so many places."""
     kernel, places = tuple(weight.shape[2:]), values[0, 0].numel()
-    size = tuple(
-        (length - 1) * step + apart * (side - 1) + 1
-        for length, step, apart, side in zip(values.shape[2:], stride, dilation, kernel, strict=True)
-    )
+    size = _seen(values.shape[2:], kernel, stride, dilation)
     if places == 1 and groups == 1 and dilation == (1, 1):
         return _filters(values[..., 0, 0], weight)
     if places > MANY and groups == 1 and worth_blocks(weight, stride, dilation):
@@ -77,13 +71,8 @@ def max_pooling(call: Down) -> Arrived:
     kernel = call.argument(1)
     stride, padding, dilation = call.argument(2) or kernel, call.argument(3, 0), call.argument(4, 1)
     kernel, stride, padding, dilation = (_pair(each) for each in (kernel, stride, padding, dilation))
-    high, wide = (
-        (length - 1) * step + apart * (side - 1) + 1
-        for length, step, apart, side in zip(call.signal.size, stride, dilation, kernel, strict=True)
-    )
-    corners = tuple(
-        (row * stride[0] - padding[0], column * stride[1] - padding[1]) for row, column in call.signal.corners
-    )
+    high, wide = _seen(call.signal.size, kernel, stride, dilation)
+    corners = _below(call, stride, padding)
     switches, width = call.looked_at().long(), call.step.shapes[call.step.source][-1]
     first = torch.tensor([row * wide + column for row, column in corners], device=switches.device)
     places = switches - (switches // width) * (width - wide) - first.view(-1, 1, 1, 1)
@@ -112,12 +101,9 @@ def adaptive_pooling(call: Down) -> Arrived:
 
 def _spread(call: Down, kernel: Any, stride: Any, padding: Any, divisors: torch.Tensor) -> Arrived:
     values = call.signal.values / divisors.to(call.signal.values)
-    size = tuple((n - 1) * step + side for n, step, side in zip(call.signal.size, stride, kernel, strict=True))
+    size = _seen(call.signal.size, kernel, stride, (1, 1))
     columns = values[:, :, None].expand(-1, -1, kernel[0] * kernel[1], -1, -1).flatten(1, 2).flatten(2)
-    corners = tuple(
-        (row * stride[0] - padding[0], column * stride[1] - padding[1]) for row, column in call.signal.corners
-    )
-    return call.arriving(Boxes(functional.fold(columns, size, kernel, 1, 0, stride), corners))
+    return call.arriving(Boxes(functional.fold(columns, size, kernel, 1, 0, stride), _below(call, stride, padding)))
 
 
 def _divisors(call: Down, kernel: Any, stride: Any, padding: Any, lengths: Sequence[int]) -> torch.Tensor:
@@ -134,6 +120,21 @@ def _divisors(call: Down, kernel: Any, stride: Any, padding: Any, lengths: Seque
         axes.append((stop - start if counts_padding else inner).clamp(min=1))
     areas: torch.Tensor = axes[0][:, None, :, None] * axes[1][:, None, None, :]
     return areas.float()
+
+
+def _seen(
+    size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> tuple[int, ...]:
+    """How many rows and columns so many places see together."""
+    return tuple(
+        (length - 1) * step + apart * (side - 1) + 1
+        for length, step, apart, side in zip(size, stride, dilation, kernel, strict=True)
+    )
+
+
+def _below(call: Down, stride: Sequence[int], padding: Sequence[int]) -> tuple[Corner, ...]:
+    """Where what the signal's boxes see begins in the map below."""
+    return tuple((row * stride[0] - padding[0], column * stride[1] - padding[1]) for row, column in call.signal.corners)
 
 
 def _pair(value: Any) -> tuple[int, int]:
