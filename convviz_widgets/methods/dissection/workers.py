@@ -2,15 +2,14 @@
 
 Each worker counts a part of the pictures, whole batches of them, into tallies of its own; these come back and are
 merged in the order of the dataset. Batches are the same as in one process, each worker computes with as many threads as
-this process does, and merging does not round: the result has the same bits. What a killed worker was at work on is run
-again by another.
+this process does, and merging does not round: the result has the same bits. What a killed worker was at work on, or
+alone held, is run again by another.
 """
 
 import copy
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -79,12 +78,12 @@ class Crew:
         """The parts from a picture on, in order: where each ends, and what was counted."""
         size = BATCHES * self.work.batch_size
         starts = iter(range(start, len(self.work), size))
-        key, parcel = f"{self.work.lens.fingerprint} {id(self.work)} {time.time_ns()}", self._scattered()
-        waiting: deque[tuple[int, int, Any]] = deque()
+        key, parcel = f"{self.work.lens.fingerprint} {id(self.work)} {time.time_ns()}", self._parcel()
+        waiting: deque[tuple[int, Any]] = deque()
 
-        def count(first: int) -> tuple[int, int, Any]:
+        def count(first: int) -> tuple[int, Any]:
             stop = min(first + size, len(self.work))
-            return first, stop, self.client.submit(_count, key, parcel, first, stop, thresholds, pure=False)
+            return stop, self.client.submit(_count, key, parcel, first, stop, thresholds, pure=False)
 
         try:
             while True:
@@ -92,26 +91,26 @@ class Crew:
                 waiting.extend(count(first) for _, first in zip(range(room), starts, strict=False))
                 if not waiting:
                     return
-                _, stop, future = waiting[0]
-                try:
-                    part = future.result()
-                except CancelledError:  # the network was lost with the worker that alone held it
-                    parcel = self._scattered()
-                    waiting = deque(count(first) for first, _, _ in waiting)
-                    continue
+                stop, future = waiting[0]
+                part = future.result()
                 waiting.popleft()
                 pictures, seconds = self.pace.get(part.worker, (0, 0.0))
                 self.pace[part.worker] = pictures + part.pictures, seconds + part.seconds
                 yield stop, part
         finally:
-            for *_, future in waiting:
+            for _, future in waiting:
                 future.cancel()
 
-    def _scattered(self) -> Any:
-        """The parcel as bytes: a network with a recorder's hooks on it could not be handed from worker to worker."""
-        import cloudpickle
+    def _parcel(self) -> Any:
+        """The parcel, as a task of its own, which is run again where the worker that held its outcome is lost.
 
-        return self.client.scatter(cloudpickle.dumps(_parcel(self.work)), broadcast=True, hash=False)
+        Handed over as bytes: a network with a recorder's hooks on it could not go from worker to worker.
+        """
+        import cloudpickle
+        import dask
+
+        with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PB"}):  # sent once only
+            return self.client.submit(bytes, cloudpickle.dumps(_parcel(self.work)), pure=False)
 
 
 def shared_passes(work: Work, client: Any, book: Book, tallies: dict[str, Tallies]) -> Steps[Counted]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import distributed
 import pytest
+import torch
 
 from convviz_widgets.core.step import Step
 from convviz_widgets.lens.lens import Lens
@@ -37,12 +38,14 @@ def test_two_workers_give_the_bits_of_one_process(client: Any) -> None:
     assert all(address.startswith("tcp") and seconds > 0 for address, (_, seconds) in shared.pace.items())
 
 
-def test_a_worker_killed_in_the_midst_changes_nothing(client: Any) -> None:
+@pytest.mark.parametrize("moment", [8, 48])
+def test_a_worker_killed_in_the_midst_or_between_the_passes_changes_nothing(client: Any, moment: int) -> None:
     lens, killed = Lens(Planted(), input_size=SIDE), []
     whole = dissect(lens, Tiles(48), "last", **OPTIONS)
+    client.wait_for_workers(2, timeout=60)
 
     def kill(step: Step) -> None:
-        if step.index >= 24 and not killed:
+        if step.index >= moment and not killed:
             killed.append(next(iter(client.run(os.getpid).values())))
             os.kill(killed[0], signal.SIGKILL)
 
@@ -51,17 +54,30 @@ def test_a_worker_killed_in_the_midst_changes_nothing(client: Any) -> None:
     assert shared == whole
 
 
-def test_what_workers_hand_to_one_another_holds_no_hooks(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    scatter, sent = client.scatter, []
+class Large(Planted):
+    """More than the ten megabytes from which on a client warns of large graphs."""
 
-    def note(data: Any, **options: Any) -> Any:
-        sent.append(data)
-        return scatter(data, **options)
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("ballast", torch.randn(3_000_000))
 
-    monkeypatch.setattr(client, "scatter", note)
-    dissect(Lens(Planted(), input_size=SIDE), Tiles(8), "last", client=client, **OPTIONS)
-    assert sent
-    assert all(isinstance(each, bytes) for each in sent)
+
+@pytest.mark.filterwarnings("error:Sending large graph")
+def test_the_network_is_handed_over_as_bytes_without_its_hooks_and_without_a_warning(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit, sent = client.submit, []
+
+    def note(function: Any, *arguments: Any, **options: Any) -> Any:
+        sent.append(arguments)
+        return submit(function, *arguments, **options)
+
+    monkeypatch.setattr(client, "submit", note)
+    dissect(Lens(Large(), input_size=SIDE), Tiles(8), "last", client=client, **OPTIONS)
+    parcels = [arguments[0] for arguments in sent if len(arguments) == 1]
+    assert len(parcels) == 2  # one for each pass
+    assert all(isinstance(each, bytes) and len(each) > 12_000_000 for each in parcels)
+    assert all(isinstance(arguments[1], distributed.Future) for arguments in sent if len(arguments) > 1)
 
 
 def test_calling_it_off_leaves_no_task_behind(client: Any) -> None:
