@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from convviz_widgets.lens.pairs import pair
+
 FEW = 4  # channels of a picture, at most
 WORTH = 1.5  # times the multiplications, up to which blocks are quicker
 
@@ -47,8 +49,8 @@ def _read(
     plain = input.dtype == weight.dtype == torch.float32 and input.device.type == "cpu" and input.ndim == 4
     bare = input.requires_grad and not weight.requires_grad and (bias is None or not bias.requires_grad)
     usual = groups == 1 and not isinstance(padding, str)
-    worth = usual and worth_blocks(weight, _pair(stride), _pair(dilation))
-    return (input, weight, bias, _pair(stride)[0], _pair(padding)) if plain and bare and worth else None
+    worth = usual and worth_blocks(weight, pair(stride), pair(dilation))
+    return (input, weight, bias, pair(stride)[0], pair(padding)) if plain and bare and worth else None
 
 
 class _ByBlocks(torch.autograd.Function):
@@ -95,7 +97,3 @@ def _more(sides: Sequence[int], step: int) -> float:
 def _filled_up(side: int, step: int) -> int:
     """The next multiple of the step."""
     return math.ceil(side / step) * step
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return (int(value), int(value)) if isinstance(value, int) else (int(value[0]), int(value[-1]))

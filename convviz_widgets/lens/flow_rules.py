@@ -12,6 +12,7 @@ import torch
 
 from convviz_widgets.lens.flow import Call, Flow
 from convviz_widgets.lens.layout import aligned, channels_first, fits, labels, plain, regrouped, resized
+from convviz_widgets.lens.pairs import pair
 from convviz_widgets.lens.receptive_field import Span
 
 Rule = Callable[[Call], Flow | None]
@@ -75,7 +76,7 @@ def _window(call: Call, kernel: Any, stride: Any, padding: Any, dilation: Any) -
         return flow.unbounded(layout)
     if flow.dimension_of("rows") != -2 or flow.dimension_of("columns") != -1:
         return flow.unbounded(layout)
-    vertical, horizontal = zip(*(_pair(each) for each in (kernel, stride, padding, dilation)), strict=True)
+    vertical, horizontal = zip(*(pair(each) for each in (kernel, stride, padding, dilation)), strict=True)
     return Flow(flow.rows.through(*vertical), flow.columns.through(*horizontal), layout)
 
 
@@ -232,11 +233,6 @@ def _matrix_product(call: Call) -> Flow:
         return _unknown(call)
     layout = (call.flow.layout[0], plain(call.output.shape[1]))
     return call.flow.unbounded(layout) if labels(call.flow.layout[1]) else replace(call.flow, layout=layout)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    values = [value] if isinstance(value, int) else list(value)
-    return values[0], values[-1]
 
 
 SAME = {

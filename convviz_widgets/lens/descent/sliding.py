@@ -9,6 +9,7 @@ from torch.nn import functional
 from convviz_widgets.lens.descent.boxes import Boxes, Corner
 from convviz_widgets.lens.descent.call import Arrived, Down, Kept, Step, UnknownWay
 from convviz_widgets.lens.few_channels import brought_down, worth_blocks
+from convviz_widgets.lens.pairs import pair
 
 THIN = 32  # places of a signal, up to which it is multiplied as rows
 WIDE = 128  # from which on torch's own way takes half the time, once it has seen their shape,
@@ -70,7 +71,7 @@ def max_pooling(call: Down) -> Arrived:
         raise UnknownWay
     kernel = call.argument(1)
     stride, padding, dilation = call.argument(2) or kernel, call.argument(3, 0), call.argument(4, 1)
-    kernel, stride, padding, dilation = (_pair(each) for each in (kernel, stride, padding, dilation))
+    kernel, stride, padding, dilation = (pair(each) for each in (kernel, stride, padding, dilation))
     high, wide = _seen(call.signal.size, kernel, stride, dilation)
     corners = _below(call, stride, padding)
     switches, width = call.looked_at().long(), call.step.shapes[call.step.source][-1]
@@ -84,8 +85,8 @@ def max_pooling(call: Down) -> Arrived:
 
 def average_pooling(call: Down) -> Arrived:
     """In equal parts over the window."""
-    kernel = _pair(call.argument(1))
-    stride, padding = _pair(call.argument(2) or kernel), _pair(call.argument(3, 0))
+    kernel = pair(call.argument(1))
+    stride, padding = pair(call.argument(2) or kernel), pair(call.argument(3, 0))
     lengths = call.step.shapes[call.step.source][-2:]
     return _spread(call, kernel, stride, padding, _divisors(call, kernel, stride, padding, lengths))
 
@@ -135,8 +136,3 @@ def _seen(
 def _below(call: Down, stride: Sequence[int], padding: Sequence[int]) -> tuple[Corner, ...]:
     """Where what the signal's boxes see begins in the map below."""
     return tuple((row * stride[0] - padding[0], column * stride[1] - padding[1]) for row, column in call.signal.corners)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    values = [value] if isinstance(value, int) else list(value)
-    return values[0], values[-1]

@@ -23,6 +23,7 @@ from convviz_widgets.lens.incremental.table import Table
 from convviz_widgets.lens.incremental.tiles import tiled_kernel_of, worth_tiling
 from convviz_widgets.lens.incremental.trace import Operation
 from convviz_widgets.lens.incremental.views import Slide
+from convviz_widgets.lens.pairs import pair
 
 FEW_PLACES = 256  # of all maps together, up to which one matrix product is quicker than torch's convolution (measured)
 
@@ -42,16 +43,16 @@ def _convolution(call: Call) -> State | None:
     if groups > 1:
         return Patch(functional.conv2d(windows, weight, bias, stride, 0, dilation, groups), rows, columns)
     kernel = call.prepared(weight, kernel_of)
-    return Patch(slid_over(windows, kernel, bias, _pair(stride), _pair(dilation)), rows, columns)
+    return Patch(slid_over(windows, kernel, bias, pair(stride), pair(dilation)), rows, columns)
 
 
 def _convolved(call: Call, found: tuple[torch.Tensor, Table], slides: tuple[Slide, Slide]) -> Table:
     """Tile by tile where a kernel of 3 x 3 is moved by one and it pays, else output by output."""
     _, weight, _, stride, padding, dilation, _, _, groups = call.operation.args
     (clean, table), tileable = found, groups == 1 and call.output.dtype in (torch.float32, torch.float64)
-    if tileable and tuple(weight.shape[2:]) == (3, 3) and {*_pair(stride), *_pair(dilation)} == {1}:
+    if tileable and tuple(weight.shape[2:]) == (3, 3) and {*pair(stride), *pair(dilation)} == {1}:
         halves = [-(-length // 2) for length in call.output.shape[-2:]]
-        tiles = slides_over(table, (4, 4), (2, 2), _pair(padding), (1, 1), halves)
+        tiles = slides_over(table, (4, 4), (2, 2), pair(padding), (1, 1), halves)
         if worth_tiling(slides, tiles, weight):
             kernel = call.prepared(weight, tiled_kernel_of)
             return convolved_in_tiles(table, clean, call.output, kernel, slides, tiles, call.bench)
@@ -67,23 +68,23 @@ def convolution_of_all(call: Call) -> torch.Tensor | None:
     state = call.states[call.operation.inputs[0]]
     if len(call.operation.inputs) > 1 or not isinstance(state, torch.Tensor) or not isinstance(weight, torch.Tensor):
         return None
-    (below, beside), places = _pair(padding), len(state) * call.output.shape[-2:].numel()
+    (below, beside), places = pair(padding), len(state) * call.output.shape[-2:].numel()
     if transposed or groups > 1 or state.ndim != 5 or state.shape[1] != 1 or places > FEW_PLACES:
         return None
     padded = functional.pad(state.flatten(0, 1), (beside, beside, below, below))
     padded = padded.contiguous(memory_format=torch.channels_last)
     kernel = call.prepared(weight, kernel_of)
-    return slid_over(padded, kernel, bias, _pair(stride), _pair(dilation)).unsqueeze(1)
+    return slid_over(padded, kernel, bias, pair(stride), pair(dilation)).unsqueeze(1)
 
 
 def looks_at_one(weight: torch.Tensor, stride: Any, padding: Any) -> bool:
     """Whether a kernel sees one cell at a time, and every cell once."""
-    return tuple(weight.shape[2:]) == (1, 1) and _pair(stride) == (1, 1) and _pair(padding) == (0, 0)
+    return tuple(weight.shape[2:]) == (1, 1) and pair(stride) == (1, 1) and pair(padding) == (0, 0)
 
 
 def slides_of(call: Call, table: Table, kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple[Slide, Slide]:
     """What a kernel with these settings sees of a table on the way to the call's output."""
-    settings = _pair(kernel), _pair(stride), _pair(padding), _pair(dilation)
+    settings = pair(kernel), pair(stride), pair(padding), pair(dilation)
     return slides_over(table, *settings, call.output.shape[-2:])
 
 
@@ -100,7 +101,7 @@ def _slid(
     clean, patch = found
     spans, begins, sizes = [], [], []
     for axis, before in enumerate((patch.rows, patch.columns)):
-        each = [_pair(given)[axis] for given in (kernel, stride, padding, dilation)]
+        each = [pair(given)[axis] for given in (kernel, stride, padding, dilation)]
         after = before.through(
             kernel=each[0], stride=each[1], padding=each[2], dilation=each[3], length=call.output.shape[axis - 2]
         )
@@ -127,7 +128,7 @@ def _max_pool(call: Call) -> State | None:
             return None
         return highest(found[1], found[0], slides_of(call, found[1], kernel, stride, padding, dilation))
     rows, columns, patch = _slid(call, (found[0], found[1]), kernel, stride, padding, dilation, -math.inf)
-    return Patch(functional.max_pool2d(patch, _pair(kernel), _pair(stride), 0, _pair(dilation)), rows, columns)
+    return Patch(functional.max_pool2d(patch, pair(kernel), pair(stride), 0, pair(dilation)), rows, columns)
 
 
 def pool_settings(pooling: Operation) -> tuple[Any, Any, Any, Any]:
@@ -140,8 +141,8 @@ def _average_pool(call: Call) -> State | None:
     found = call.first()
     if found is None or found[0].ndim != 4:
         return None
-    kernel, stride = _pair(call.argument(1)), _pair(call.argument(2) or call.argument(1))
-    padding = _pair(call.argument(3, 0))
+    kernel, stride = pair(call.argument(1)), pair(call.argument(2) or call.argument(1))
+    padding = pair(call.argument(3, 0))
     scale = _divisors(call, found[0], kernel, stride, padding)
     if isinstance(found[1], Table):
         return _averaged(call, found[1], kernel, stride, padding, scale)
@@ -208,11 +209,6 @@ def _mean_of(call: Call, found: tuple[torch.Tensor, Part]) -> torch.Tensor:
     clean, part = found
     added = part.sums(clean) / clean.shape[-2:].numel()
     return call.output + added.view(len(added), *call.output.shape)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    given = list(value) if isinstance(value, list | tuple) else [value]
-    return (given[0], given[-1])
 
 
 SLIDING: dict[str, Rule] = {
