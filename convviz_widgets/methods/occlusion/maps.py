@@ -47,11 +47,12 @@ class Maps:
         return cls(nothing, nothing.copy(), np.full(known.shape, -1), known, clean_probability, clean_activation)
 
     def note(self, places: Ints, probability: Any, total_activation: Any, top_class: Any) -> None:
-        """Enters what was found at places (n, 2): row and column."""
-        where = (places[:, 0], places[:, 1])
-        self.probability[where] = probability
-        self.total_activation[where] = total_activation
-        self.top_class[where] = top_class
+        """Enters what was found at places (n, 2), row and column; what is known already stays as it was told."""
+        new = ~self.known[places[:, 0], places[:, 1]]
+        where = tuple(places[new].T)
+        self.probability[where] = np.asarray(probability)[new]
+        self.total_activation[where] = np.asarray(total_activation)[new]
+        self.top_class[where] = np.asarray(top_class)[new]
         self.known[where] = True
 
     def so_far(self) -> "Maps":
@@ -70,9 +71,14 @@ class Maps:
 def coarse_to_fine(rows: int, columns: int, room: Callable[[], int]) -> Iterator[tuple[Ints, Ints]]:
     """Rows and columns of a grid whose positions come next: coarse grids first, then bands of what is between.
 
+    Where whole rows fit into the memory, they follow the coarsest grid: neighbours share so much of what they reach
+    that to leave out the positions that are known would take longer.
+
     Example:
+        >>> [(rows.tolist(), columns.tolist()) for rows, columns in coarse_to_fine(2, 3, lambda: 2)]
+        [([0], [0]), ([0], [1, 2]), ([1], [0, 1]), ([1], [2])]
         >>> [(rows.tolist(), columns.tolist()) for rows, columns in coarse_to_fine(2, 3, lambda: 4)]
-        [([0], [0]), ([0], [1, 2]), ([1], [0, 1, 2])]
+        [([0], [0]), ([0], [0, 1, 2]), ([1], [0, 1, 2])]
 
     Args:
         rows: of the grid.
@@ -83,6 +89,9 @@ def coarse_to_fine(rows: int, columns: int, room: Callable[[], int]) -> Iterator
     coarser = below[:0], beside[:0]
     for step in COARSE:
         chosen = below[::step], beside[::step]
+        if coarser[0].size and room() >= columns:
+            yield from in_bands(rows, columns, room)
+            return
         between = np.setdiff1d(chosen[0], coarser[0])
         yield from _bands(np.intersect1d(chosen[0], coarser[0]), np.setdiff1d(chosen[1], coarser[1]), room)
         yield from _bands(between, chosen[1], room)
@@ -93,20 +102,25 @@ def in_bands(rows: int, columns: int, room: Callable[[], int]) -> Iterator[tuple
     """Rows and columns of a grid whose positions come next, from the first row to the last; see `coarse_to_fine`.
 
     Example:
-        >>> [(rows.tolist(), columns.tolist()) for rows, columns in in_bands(3, 2, lambda: 5)]
-        [([0, 1], [0, 1]), ([2], [0, 1])]
+        >>> [(rows.tolist(), columns.tolist()) for rows, columns in in_bands(4, 2, lambda: 7)]
+        [([0, 1], [0, 1]), ([2, 3], [0, 1])]
     """
     return _bands(np.arange(rows), np.arange(columns), room)
 
 
 def _bands(below: Ints, beside: Ints, room: Callable[[], int]) -> Iterator[tuple[Ints, Ints]]:
-    """Whole rows of positions at a time, parts of one where not even that fits into the memory."""
+    """Whole rows of positions at a time, in bands much alike; parts of a row where not even that fits."""
     while below.size and beside.size:
         fit = max(1, room())
         if fit >= beside.size:
-            high = max(1, fit // beside.size)
-            yield below[:high], beside
-            below = below[high:]
+            band = _share(below, fit // beside.size)
+            yield band, beside
+            below = below[band.size :]
         else:
-            yield from ((below[:1], beside[start : start + fit]) for start in range(0, beside.size, fit))
+            yield from ((below[:1], part) for part in np.array_split(beside, -(-beside.size // fit)))
             below = below[1:]
+
+
+def _share(places: Ints, most: int) -> Ints:
+    """The first of as few parts, much alike, as hold no more than this."""
+    return np.array_split(places, -(-places.size // most))[0]
