@@ -31,7 +31,6 @@ from convviz_widgets.lens.record import OUTPUT
 from convviz_widgets.lens.single import own_copy, sites_of
 
 MAKERS = ("convolution", "native_batch_norm")  # give values that nothing else holds
-AXES = 64  # rows or columns of squares whose way through the network is remembered
 SWIFT = 2**26  # bytes of a map that the system has ready; larger ones cost more than sharing among windows saves
 SOME = 16  # windows at once that are worth it at any size
 COVERED = 0.75  # share of a map from which on all of it is computed
@@ -72,7 +71,6 @@ class Incremental:
         self.prepared = own_copy(lens, prepared)
         self._sites = {**({"": OUTPUT} if scores else {}), **sites_of(lens, layers)}
         self.alone: set[str] = set()
-        self._axes: dict[tuple[bytes, int, int], Views] = {}
         self._shelf: Shelf = {}
         self._bench = Bench()
         self._taken = 0  # numbers of the largest changed map of the last windows, for each of them
@@ -80,7 +78,7 @@ class Incremental:
         self._kept: dict[int, torch.Tensor] = {}
         with lens.lock:
             if like is not None and like.prepared.shape == self.prepared.shape and like._sites == self._sites:
-                self._tape, self._axes, self._shelf = like._tape, like._axes, like._shelf
+                self._tape, self._shelf = like._tape, like._shelf
             else:
                 self._tape = trace(lens.module, self.prepared, list(self._sites.values()))
             self._open()
@@ -134,7 +132,7 @@ class Incremental:
         tops, lefts = (np.atleast_1d(np.asarray(each, dtype=np.int64)) for each in (tops, lefts))
         with self._lens.lock, Quiet():
             rows, columns = (
-                self._views(each, size, length)
+                Views.of_square(tuple(each.tolist()), size, length)
                 for each, length in zip((tops, lefts), self.prepared.shape[-2:], strict=True)
             )
             other = pixels.to(self.prepared)
@@ -213,15 +211,6 @@ class Incremental:
         uses = Counter(number for each in self._tape.operations for number in each.inputs)
         made = {each.outputs[0] for each in self._tape.operations if each.name in MAKERS}
         self._spare = frozenset(number for number in made - self._wanted if uses[number] == 1)
-
-    def _views(self, low: Any, size: int, length: int) -> Views:
-        """Those of a square along one axis; kept, as they hold all that was found out about the layers behind."""
-        key = (low.tobytes(), size, length)
-        if key not in self._axes:
-            while len(self._axes) >= AXES:
-                self._axes.pop(next(iter(self._axes)))
-            self._axes[key] = Views.of(low, low + size, length)
-        return self._axes[key]
 
     def _in_full(self, pictures: torch.Tensor) -> dict[str, State | None]:
         """By full forwards of (N, 1, C, H, W); each alone, as a network that branches would look at all of a batch."""

@@ -7,13 +7,14 @@ two views are equal, whatever the position of the square; they are computed once
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 Ints = npt.NDArray[np.int64]
+AXES = 64  # rows or columns of squares whose way through a network is remembered
 FEW = 4  # views that share their changed taps, below which they are not worth a matrix product of their own
 
 
@@ -62,6 +63,18 @@ class Views:
         places = np.arange(length)
         covered = (places >= low[:, None]) & (places < high[:, None])
         return cls._told(covered, np.broadcast_to(places, covered.shape)[..., None])
+
+    @staticmethod
+    @lru_cache(AXES)
+    def of_square(low: tuple[int, ...], size: int, length: int) -> "Views":
+        """Those of a square; kept for whoever asks next, as they hold all that was found out about the layers behind.
+
+        Example:
+            >>> Views.of_square((0, 1), 2, 4) is Views.of_square((0, 1), 2, 4)
+            True
+        """
+        begin = np.array(low)
+        return Views.of(begin, begin + size, length)
 
     @classmethod
     def _told(cls, changed: npt.NDArray[np.bool_], looks: Ints) -> "Views":
