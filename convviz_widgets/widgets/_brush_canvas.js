@@ -33,9 +33,11 @@ function paint_part(model, held, act, signal) {
   const node = element("figure", { class: "cv-panel cv-paint" }, canvas, help, hint);
   let at = [NaN, NaN]; // the brush, in pixels of the photo
   let inside = false;
-  /** @type {null | {from: number[], base: Uint8Array, pointer: number | null, box: boolean}} */
+  /** @type {null | {from: number[], base: Uint8Array, pointer: number | null, box: boolean, turned: boolean}} */
   let stroke = null;
   const brush = () => act.tools().brush;
+  /** The brush as it paints now: the other end of a pen erases whatever is chosen. */
+  const tip = () => ({ ...brush(), erase: brush().erase || Boolean(stroke?.turned) });
 
   const sliding = () => model.get("sliding");
   const fill_fits = () => fill.now && fill.of.image === photo.of?.name && fill.now.width === held.size[1];
@@ -129,10 +131,10 @@ function paint_part(model, held, act, signal) {
     const box = canvas.getBoundingClientRect();
     return [((event.clientX - box.left) / box.width) * held.size[1], ((event.clientY - box.top) / box.height) * held.size[0]];
   };
-  /** @param {number | null} pointer */
-  const begin = (pointer) => {
-    stroke = { from: at, base: held.mask.slice(), pointer, box: brush().box };
-    if (!stroke.box) stamp(held.mask, held.size, at[0], at[1], brush());
+  /** @param {number | null} pointer @param {boolean} turned whether it is a pen's other end */
+  const begin = (pointer, turned) => {
+    stroke = { from: at, base: held.mask.slice(), pointer, box: brush().box, turned };
+    if (!stroke.box) stamp(held.mask, held.size, at[0], at[1], tip());
     moved();
   };
   /** @param {number[]} to */
@@ -142,8 +144,8 @@ function paint_part(model, held, act, signal) {
     if (!stroke) return;
     if (stroke.box) {
       held.mask.set(stroke.base);
-      stamp_box(held.mask, held.size, stroke.from, to, brush().erase);
-    } else stroke_line(held.mask, held.size, from, to, brush());
+      stamp_box(held.mask, held.size, stroke.from, to, tip().erase);
+    } else stroke_line(held.mask, held.size, from, to, tip());
   };
   const moved = () => {
     draw();
@@ -153,22 +155,24 @@ function paint_part(model, held, act, signal) {
   const end = (keep) => {
     if (!stroke) return;
     const label = stroke.box ? "box" : `brush ${brush().size} px`;
+    const erased = tip().erase;
     if (!keep) held.mask.set(stroke.base);
     const changed = held.mask.some((value, index) => value !== stroke?.base[index]);
     stroke = null;
     draw();
     if (!keep) act.paint();
-    else if (changed) act.done(brush().erase ? `erase, ${label}` : label);
+    else if (changed) act.done(erased ? `erase, ${label}` : label);
   };
   const pointer = (/** @type {string} */ name, /** @type {(event: PointerEvent) => void} */ then) => canvas.addEventListener(name, then, { signal });
   pointer("pointerdown", (event) => {
-    if (event.button !== 0 || stroke || !held.mask.length) return;
+    const turned = event.button === 5;
+    if ((event.button !== 0 && !turned) || stroke || !held.mask.length) return;
     event.preventDefault();
     canvas.focus({ preventScroll: true });
     if (sliding()) return act.slide().point(place(event));
     canvas.setPointerCapture(event.pointerId);
     at = place(event);
-    begin(event.pointerId);
+    begin(event.pointerId, turned);
   });
   pointer("pointermove", (event) => {
     inside = true;
@@ -178,9 +182,14 @@ function paint_part(model, held, act, signal) {
     (events.length ? events : [event]).forEach((each) => move(place(each)));
     moved();
   });
-  pointer("pointerup", (event) => stroke?.pointer === event.pointerId && end(true));
-  pointer("pointercancel", (event) => stroke?.pointer === event.pointerId && end(false));
-  pointer("lostpointercapture", (event) => stroke?.pointer === event.pointerId && end(true));
+  // The window hears these also when the canvas has left the page in the midst of a stroke, as a cell that is scrolled away does.
+  for (const [name, keep] of /** @type {["pointerup" | "pointercancel" | "lostpointercapture", boolean][]} */ ([["pointerup", true], ["pointercancel", false], ["lostpointercapture", true]]))
+    window.addEventListener(name, (event) => stroke?.pointer === event.pointerId && end(keep), { signal, capture: true });
+  canvas.addEventListener("contextmenu", (/** @type {PointerEvent} */ event) => {
+    if (!stroke && event.pointerType !== "touch") return;
+    event.preventDefault(); // a finger that rests paints; a menu would call the stroke off
+    event.stopPropagation();
+  }, { signal });
   pointer("pointerleave", () => {
     inside = false;
     act.slide().leave();
@@ -201,7 +210,7 @@ function paint_part(model, held, act, signal) {
       move([Math.max(0, Math.min(held.size[1], at[0] + moves[key][0])), Math.max(0, Math.min(held.size[0], at[1] + moves[key][1]))]);
       moved();
     } else if (key === " ") {
-      if (!event.repeat && !stroke) begin(null);
+      if (!event.repeat && !stroke) begin(null, false);
     } else if (key === "[" || key === "]") act.tools().resize(key === "[" ? 1 / 1.2 : 1.2);
     else if (key === "e") act.tools().flip();
     else if (key === "escape" && stroke) end(false);
@@ -232,5 +241,7 @@ function paint_part(model, held, act, signal) {
   const watch = new ResizeObserver(draw);
   watch.observe(node);
   signal.addEventListener("abort", () => watch.disconnect());
-  return { node, draw, seen, painting: () => stroke !== null };
+  /** Gives up a stroke, as the photo below it has gone. */
+  const drop = () => (stroke = null);
+  return { node, draw, seen, drop, painting: () => stroke !== null };
 }

@@ -3,6 +3,8 @@
 const percent_text = (/** @type {number} */ value) => `${(100 * value).toFixed(Math.abs(value) < 0.0995 ? 1 : 0)} %`;
 const change_text = (/** @type {number} */ value) => (Math.abs(value) < 5e-4 ? "±0" : `${value > 0 ? "+" : "−"}${(100 * Math.abs(value)).toFixed(1)}`);
 
+const BARS = 6; // the most probable five, and the class that is followed where it is none of them
+
 /** @param {Model} model @param {(wish: any) => void} look @param {AbortSignal} signal */
 function scores_part(model, look, signal) {
   const list = element("ol", { class: "cv-now", "aria-label": word("Most probable classes") });
@@ -19,15 +21,17 @@ function scores_part(model, look, signal) {
     button.addEventListener("click", () => look({ target: held.index }), { signal });
     return held;
   };
+  const known = model.get("network").classes.length;
   const show = () => {
     const { classes = [], target } = model.get("view");
-    while (rows.length < classes.length) {
+    const most = classes.length && Math.min(known, BARS); // all have their place, so that what lies below never moves
+    while (rows.length < Math.max(classes.length, most)) {
       rows.push(row());
       list.append(rows[rows.length - 1].item);
     }
     rows.forEach((held, place) => {
       const each = classes[place];
-      held.item.hidden = !each;
+      held.item.style.visibility = each ? "visible" : "hidden";
       if (!each) return;
       held.index = each.index;
       held.name.textContent = each.name;
@@ -38,7 +42,7 @@ function scores_part(model, look, signal) {
       held.change.dataset.way = each.now - each.clean < -5e-4 ? "down" : each.now - each.clean > 5e-4 ? "up" : "";
       set_attributes(held.button, { "aria-pressed": String(each.index === target), title: word("{name}: {clean} on the clean photo. Click: follow this class", { name: each.name, clean: percent_text(each.clean) }) });
     });
-    auto.style.visibility = model.get("target") === null ? "hidden" : "visible";
+    auto.hidden = model.get("target") === null;
     node.hidden = model.get("view").image !== undefined && !classes.length;
   };
   on_change(model, ["view", "target"], show, signal);

@@ -128,18 +128,22 @@ function canvas_of(image) {
 /** Attributes of an element that takes keys of its own, which JupyterLab must not act on. */
 const KEYED = { tabindex: 0, "data-lm-suppress-shortcuts": "true" };
 
-/** A box that tells an error and can be closed. @param {Model} model @param {AbortSignal} signal */
-function problem_box(model, signal) {
+/** A box that tells an error and can be closed; while `wait` says so it neither comes nor goes, as it moves what lies below. @param {Model} model @param {AbortSignal} signal @param {() => boolean} [wait] */
+function problem_box(model, signal, wait = () => false) {
   const text = element("span");
   const close = element("button", { type: "button", class: "cv-quiet", "aria-label": word("Close this message") }, "✕");
   const box = element("div", { class: "cv-problem", role: "alert", hidden: true }, text, close);
+  /** @type {any} */
+  let told = null;
   const show = () => {
     const problem = model.get("problem");
+    if (wait() || problem === told) return;
+    told = problem;
     text.textContent = problem.text ?? "";
     box.hidden = !problem.text;
   };
   close.addEventListener("click", () => (box.hidden = true), { signal });
-  on_change(model, ["problem"], show, signal);
+  on_change(model, ["problem", "answered"], show, signal);
   show();
   return box;
 }

@@ -104,9 +104,13 @@ class Answers:
         return {**told, "ms": 1000 * (time.perf_counter() - start)}
 
     def effect(self, wish: Wish, image: Any) -> dict[str, Any]:
-        """{"name", "value"} of the class that is followed; empty without class scores."""
+        """{"name", "value"} of the class that is followed; empty without class scores, and where they are NaN."""
         opened = self.opened(wish.image, image, self._layer(wish))
-        return followed(self._classes(wish, opened, opened.answers(mask_of(wish, opened.size), wish.fill)))
+        answers = opened.answers(mask_of(wish, opened.size), wish.fill)
+        try:
+            return followed(self._classes(wish, opened, answers))
+        except BadValue:
+            return {}
 
     def stand_in(self, wish: Wish) -> npt.NDArray[np.uint8]:
         """The picture (H, W, 3) that shows where the photo is hidden; the photo is open already."""

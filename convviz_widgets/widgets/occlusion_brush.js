@@ -73,7 +73,9 @@ function render({ model, el }) {
     held.size = photo.size;
     held.mask = new Uint8Array(photo.size[0] * photo.size[1]);
     acts = [];
+    paint.drop();
     adopt();
+    tell();
     paint.draw();
   };
   /** While nothing of this view's is under way, what Python holds is what counts: another view, or Python, has painted. */
@@ -88,8 +90,9 @@ function render({ model, el }) {
     const view = model.get("view");
     if (view.image !== current) return;
     const followed = (view.classes ?? []).find((/** @type {any} */ each) => each.index === view.target);
-    const told = followed ? `${word("{name} {now}, clean {clean}", { name: followed.name, now: percent_text(followed.now), clean: percent_text(followed.clean) })} · ` : "";
-    said(`${told}${word("{share} hidden", { share: percent_text(view.share) })} · ${view.full ? word("whole network") : word("window {height} × {width} px", { height: view.window[0], width: view.window[1] })} · ${view.ms.toFixed(0)} ms`);
+    const told = followed && word("{name} {now}, clean {clean}", { name: followed.name, now: percent_text(followed.now), clean: percent_text(followed.clean) });
+    const box = view.window[0] > 0 && word("window {height} × {width} px", { height: view.window[0], width: view.window[1] });
+    said([told, word("{share} hidden", { share: percent_text(view.share) }), view.full ? word("whole network") : box, `${view.ms.toFixed(0)} ms`].filter(Boolean).join(" · "));
   };
   const walked = () => {
     const strokes = model.get("strokes");
@@ -104,7 +107,7 @@ function render({ model, el }) {
   signal.addEventListener("abort", () => model.off("msg:custom", receive));
 
   const side = element("div", { class: "cv-side" }, scores_part(model, look, signal).node, unit_part(model, look, signal).node, log.node);
-  root.append(problem_box(model, signal), photos.node, tools.node, element("div", { class: "cv-row" }, paint.node, side, slide.node), status);
+  root.append(problem_box(model, signal, paint.painting), photos.node, tools.node, element("div", { class: "cv-row" }, paint.node, side, slide.node), status);
   on_change(model, ["photo"], arrive, signal);
   on_change(model, ["strokes", "stroke", "sliding"], walked, signal);
   on_change(model, ["answered", "view", "problem", "region"], () => {

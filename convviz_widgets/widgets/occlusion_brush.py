@@ -204,15 +204,24 @@ class OcclusionBrush(SlidingViewer):
         image = self.album[wish.image]
         photo = self._photo(wish.image)
         yield Step(1, 2, label="photo")
-        view = self._answers.to(wish, image)
+        try:
+            view = self._answers.to(wish, image)
+        except BadValue:
+            if wish.image == self.photo.get("name"):  # what is painted stands without an answer, and can be undone
+                self.write(**self._painted(wish))
+            raise
         changed: dict[str, Any] = {**photo, "view": view, **self._slide_wished}
         if (self.stand_in.get("image"), self.stand_in.get("fill")) != (wish.image, wish.fill):
             seen = png(self._answers.stand_in(wish))
             changed["stand_in"] = {"image": wish.image, "fill": wish.fill, "png": seen}
         yield from self._judge(wish, image, view)
-        changed.update(region=wish.region, strokes=self._log.told(), stroke=self._log.present.number)
+        changed.update(self._painted(wish))
         named = {"image": wish.image, "unit": wish.unit, "target": wish.target, "fill": wish.fill, "keep": wish.keep}
         return {"problem": {}, "names": list(self.album), **named, **changed}
+
+    def _painted(self, wish: Wish) -> dict[str, Any]:
+        """What is painted and its log, as traits."""
+        return {"region": wish.region, "strokes": self._log.told(), "stroke": self._log.present.number}
 
     def _judge(self, wish: Wish, image: Any, view: dict[str, Any]) -> Steps[None]:
         """Tells the log what its strokes did: the present one anew, and those that were merged away."""

@@ -1,4 +1,4 @@
-"""The occlusion brush in a real JupyterLab: by mouse, touch and keyboard, from Python, dark and narrow."""
+"""The occlusion brush in a real JupyterLab: by mouse and keyboard, from Python, dark and narrow."""
 
 from io import BytesIO
 from pathlib import Path
@@ -10,16 +10,6 @@ from playwright.sync_api import Locator, expect
 
 from tests.browser.brush import canvas_of, drag, hidden, open_brush, settle, strokes
 from tests.browser.lab import Lab
-
-TOUCH = """(node, points) => {
-  const box = node.getBoundingClientRect();
-  const send = (name, [x, y]) => node.dispatchEvent(new PointerEvent(name, {pointerId: 7, pointerType: 'touch',
-    button: 0, bubbles: true, cancelable: true, clientX: box.left + x * box.width, clientY: box.top + y * box.height}));
-  node.setPointerCapture = () => {};
-  send('pointerdown', points[0]);
-  points.slice(1).forEach(point => send('pointermove', point));
-  send('pointerup', points[points.length - 1]);
-}"""
 
 
 @pytest.fixture
@@ -94,12 +84,6 @@ def test_by_keyboard(brush: Locator, lab: Lab) -> None:
     assert lab.page.locator(".jp-Cell").count() == 2  # no key reached the notebook
 
 
-def test_by_touch(brush: Locator, lab: Lab) -> None:
-    canvas_of(brush).evaluate(TOUCH, [[0.2, 0.2], [0.5, 0.5], [0.8, 0.2]])
-    settle(lab)
-    assert lab.kernel("m = brush.mask(); print(m[48, 48], m[34, 34] > 0, m[80].max())") == "255 True 0"
-
-
 def test_the_network_sees_what_is_shown(brush: Locator, lab: Lab, tmp_path: Path) -> None:
     brush.get_by_label("What stands in for what is hidden").select_option("blur")
     drag(lab, brush, (0.3, 0.3), (0.6, 0.6))
@@ -129,6 +113,7 @@ def test_from_python_and_errors_inside(brush: Locator, lab: Lab) -> None:
     brush.locator(".cv-thumbnail").nth(1).click()
     settle(lab)
     expect(canvas_of(brush)).to_have_attribute("data-ready", "image 1")
+    expect(brush.locator(".cv-status")).to_contain_text("0.0 % hidden")
     assert strokes(brush) == ["clean photo"]
     assert hidden(lab) == 0
 

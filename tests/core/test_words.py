@@ -27,7 +27,7 @@ SENT = words.table()[words.SENT]
 EVERY = [(section, text, entry) for section, rows in words.table().items() for text, entry in rows.items()]
 NOT_WORDS = {
     "conv3:5 · conv3:1-9 · ClassScore('cat')",  # code
-    "{}{} · {} · {} ms",
+    "{} ms",
     "brush {} px",  # goes up to Python in English, and comes back through `heard`
     "erase, {}",
     "11px {}",

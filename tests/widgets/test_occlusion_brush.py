@@ -314,6 +314,30 @@ def test_a_network_that_answers_nan_is_said(layer: int, said: str) -> None:
     brush.close()
 
 
+def test_a_stroke_that_the_network_answers_with_nan_stays_painted_and_is_undone() -> None:
+    class Divided(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = randomised(build)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.as_tensor(self.inner(x)) / (x[:, :, 4, 6] - 0.5).abs().sum(1, keepdim=True)  # 0.5 is grey
+
+    brush = settled(OcclusionBrush(cv.Lens(Divided().eval(), input_size=17), list(PIXELS)))
+    harmless = np.roll(MASK, 8, 0)
+    harmless[4, 6] = 0
+    for ask, mask in enumerate([harmless, MASK], 1):
+        Wire(brush).gesture(mask.tobytes(), kind="look", ask=ask, on="image 0", acts=[{"end": f"box {ask}"}])
+    assert "NaN or infinite" in settled(brush).problem["text"]
+    assert brush.region == MASK.tobytes()
+    assert [each["stroke"] for each in brush.strokes] == ["clean photo", "box 1", "box 2"]
+    Wire(brush).gesture(kind="look", ask=3, on="image 0", acts=[{"walk": -1}])
+    assert settled(brush).problem == {}
+    assert brush.region == harmless.tobytes()
+    assert [bool(each["effect"]) for each in brush.strokes] == [True, True, False]
+    brush.close()
+
+
 @pytest.mark.parametrize("size", [(27, 35), (33, 18)])
 def test_a_grey_photo_of_odd_size(size: tuple[int, int]) -> None:
     layers = nn.Conv2d(1, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten()
