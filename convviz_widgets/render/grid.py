@@ -66,10 +66,19 @@ def montage(
 def shortened(text: str, width: float) -> str:
     """The text, cut with "…" where it is wider than so many pixels in the built-in font."""
     line = " ".join(text.split())
-    if _font().getlength(line) <= width:
+    if _length(line) <= width:
         return line
-    kept = next((end for end in range(len(line) - 1, 0, -1) if _font().getlength(line[:end] + "…") <= width), 0)
+    kept = next((end for end in range(len(line) - 1, 0, -1) if _length(line[:end] + "…") <= width), 0)
     return line[:kept].rstrip() + "…" if kept else ""
+
+
+def _spaced(text: str) -> str:
+    """With gaps that are seen: the built-in font's space is two pixels wide here, so that "relu1 0.5" read relu10.5."""
+    return text.replace(" ", "  ")
+
+
+def _length(text: str) -> float:
+    return _font().getlength(_spaced(text))
 
 
 @functools.cache
@@ -102,6 +111,6 @@ def _written(sheet: Bytes, places: Sequence[tuple[int, int]], captions: Sequence
     draw = ImageDraw.Draw(image)
     for (left, top), caption in zip(places, captions, strict=True):
         place = (left + width / 2, top + _LINE / 2)
-        text = shortened(str(caption), width)
+        text = _spaced(shortened(str(caption), width))
         draw.text(place, text, font=_font(), fill=(235, 235, 235) if dark else (30, 30, 30), anchor="mm")
     return np.asarray(image)

@@ -96,16 +96,13 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]], *, caption: 
         if len(row) != len(head):
             raise BadValue(f"Row {number} has {len(row)} cells. Accepted: {len(head)}, one for each of {list(head)}.")
     numeric = [bool(lines) and all(_is_number(row[index]) for row in lines) for index in range(len(head))]
-    titles = join(_cell("th", title, numeric=right) for title, right in zip(head, numeric, strict=True))
-    body = [
-        f"<tr>{join(_cell('td', _number(cell), numeric=right) for cell, right in zip(row, numeric, strict=True))}</tr>"
-        for row in lines
-    ]
+    titles = _row("th", head, numeric)
+    body = [_row("td", [_number(cell) for cell in row], numeric) for row in lines]
     line = f'<caption style="{_FAINT};text-align:left">{escape(caption)}</caption>' if caption else ""
     style = f"border-collapse:collapse;{_TEXT}"
     return Markup(
         f'<div style="overflow-x:auto"><table class="cv-table" style="{style}">{line}'
-        f"<thead><tr>{titles}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+        f"<thead>{titles}</thead><tbody>{''.join(body)}</tbody></table></div>"
     )
 
 
@@ -138,8 +135,15 @@ def _number(cell: Any) -> object:
     return f"{float(cell):.4g}" if _is_number(cell) and not hasattr(cell, "__index__") else cell
 
 
-def _cell(tag: str, content: object, *, numeric: bool) -> Markup:
+def _row(tag: str, cells: Sequence[object], numeric: Sequence[bool]) -> Markup:
+    return Markup(
+        f"<tr>{join(_cell(tag, cell, numeric=numeric[at], first=at == 0) for at, cell in enumerate(cells))}</tr>"
+    )
+
+
+def _cell(tag: str, content: object, *, numeric: bool, first: bool) -> Markup:
     align = "right;font-variant-numeric:tabular-nums" if numeric else "left"
     scope = ' scope="col"' if tag == "th" else ""
-    style = f"padding:3px 10px 3px 0;border-bottom:{_LINE};text-align:{align};overflow-wrap:anywhere"
+    breaks = "break-word" if first else "anywhere"  # what a row is about keeps its words whole as long as there is room
+    style = f"padding:3px 10px 3px 0;border-bottom:{_LINE};text-align:{align};overflow-wrap:{breaks}"
     return Markup(f'<{tag}{scope} style="{style}">{escape(content)}</{tag}>')

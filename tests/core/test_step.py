@@ -75,6 +75,38 @@ def test_progress_goes_to_a_function():
     assert [(step.index, step.label) for step in seen] == [(1, "added 5"), (2, "added 6")]
 
 
+def test_a_bar_is_full_when_the_work_is_done_early(monkeypatch):
+    class Bar:
+        n, total = 0, None
+
+        def __init__(self, **about):
+            bars.append(self)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def update(self, by):
+            self.n += by
+
+        def set_postfix_str(self, text, *, refresh):
+            pass
+
+    @technique
+    def early():
+        """Stops at three of five."""
+        for index in (1, 2, 3):
+            yield Step(index, 5)
+        return "done"
+
+    bars = []
+    monkeypatch.setattr("tqdm.auto.tqdm", Bar)
+    assert early(progress=True) == "done"
+    assert [(bar.n, bar.total) for bar in bars] == [(3, 3)]
+
+
 def test_a_script_shows_nothing_unless_asked(capsys):
     assert summing([1, 2]) == 3
     assert summing([1, 2], progress=False) == 3

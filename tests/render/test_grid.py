@@ -51,6 +51,14 @@ def test_captions_stay_below_their_picture_and_stand_out(background):
     assert np.abs(sheet[24:].astype(int) - background).max() > 150
 
 
+def test_words_of_a_caption_stand_apart():
+    sheet = grid.montage([np.zeros((4, 60))], captions=["pool2 0.5"])
+    inked = np.flatnonzero((sheet[6:] != 255).any(axis=(0, 2)))
+    gaps = np.diff(inked) - 1
+    assert sorted(gaps)[-1] >= 3
+    assert sorted(gaps)[-2] <= 2
+
+
 def test_long_text_is_cut_with_an_ellipsis_and_lines_become_spaces():
     assert grid.shortened("cat\n dog", 1000) == "cat dog"
     short = grid.shortened("a rather long caption", 60)

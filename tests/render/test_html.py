@@ -86,6 +86,7 @@ def test_a_table_aligns_columns_of_numbers():
     assert [each for each in reader.texts if each.strip()] == ["name", "mean", "n", "a", "0.1235", "3", "b", "2", "40"]
     assert text.count("text-align:right") == 6
     assert ("scope", "col") in reader.attributes
+    assert text.count("overflow-wrap:break-word") == 3  # the first column is broken within words last
 
 
 def test_a_row_of_another_length_is_refused():

@@ -80,9 +80,15 @@ class Inversion(Result):
         return found
 
     def picture(self) -> npt.NDArray[np.uint8]:
-        """The picture and the images, each with its layer and its error."""
+        """The picture and the images, each with its layer and its error; a row for each layer where seeds differ."""
         told = [f"{name} {loss:.2g}" for name, loss in zip(self.layers, self.losses, strict=True)]
-        return grid.montage([self.original, *self.images], captions=["picture", *told])
+        seeds = len(self.images) // len(dict.fromkeys(self.layers))
+        if seeds == 1:
+            return grid.montage([self.original, *self.images], captions=["picture", *told])
+        rows = range(0, len(told), seeds)
+        images = [each for row in rows for each in (self.original, *self.images[row : row + seeds])]
+        captions = [each for row in rows for each in ("picture", *told[row : row + seeds])]
+        return grid.montage(images, columns=seeds + 1, captions=captions)
 
     def caption(self) -> str:
         """The layers and their errors in words."""

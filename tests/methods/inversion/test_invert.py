@@ -198,6 +198,17 @@ def test_the_result_shows_saves_and_comes_back(mini: cv.Lens, drawing: np.ndarra
         found.of("relu2")
 
 
+def test_seeds_stand_in_rows_of_their_layers(mini: cv.Lens, drawing: np.ndarray) -> None:
+    found = invert(mini, drawing, ["relu1", "pool2"], seeds=2, steps=2)
+    sheet = found.picture()
+    assert sheet.shape[1] == 2 + 3 * 98
+    second = sheet[sheet.shape[0] // 2 :]
+    place = next(row for row in range(len(second)) if (second[row] < 250).any())
+    tiles = [second[place : place + 96, 2 + 98 * column : 98 + 98 * column] for column in range(3)]
+    for tile, wanted in zip(tiles, [found.original, *found.of("pool2")], strict=True):
+        assert np.abs(tile - 255 * wanted).max() <= 1
+
+
 def test_a_step_shows_what_is_made_and_a_cancel_leaves_nothing(mini: cv.Lens, drawing: np.ndarray) -> None:
     steps = invert.steps(mini, drawing, ["relu1", "relu2"], steps=5)
     first = next(steps)
