@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 from convviz_widgets.core.errors import BadValue
 from convviz_widgets.render.charts import COLOURS, INK
 
-SIDE = 150  # pixels of a panel, with the word below it
+WIDE, HIGH = 110, 150  # pixels of a panel with what stands around it; four side by side fit a narrow cell
 SCALE = (
     (0, COLOURS[0]),
     (0.5, "rgba(128,128,128,0.2)"),
@@ -36,7 +36,7 @@ def panels(
 
     Args:
         maps: (h, w) each, one list for each row.
-        rows: what they are.
+        rows: what they are, in one line each.
         columns: what they are.
         notes: a word below each map.
         title: above all.
@@ -53,8 +53,13 @@ def panels(
         )
     if any(each.ndim != 2 for line in grids for each in line):
         raise BadValue("A panel holds a map (h, w) of numbers; one of these has another number of dimensions.")
-    figure = make_subplots(len(rows), len(columns), column_titles=list(columns), row_titles=list(rows))
+    figure = make_subplots(len(rows), len(columns), column_titles=list(columns), horizontal_spacing=0.12 / len(columns))
+    figure.update_annotations(font={"size": 12}, yshift=20)  # the columns' names, above the first row's
     for row, (line, words) in enumerate(zip(grids, notes, strict=True), start=1):
+        top: Any = figure.get_subplot(row, 1)
+        place = {"x": 0, "y": top.yaxis.domain[1], "xref": "paper", "yref": "paper", "yshift": 1}
+        look = {"xanchor": "left", "yanchor": "bottom", "showarrow": False, "font": {"size": 12}}
+        figure.add_annotation(text=rows[row - 1], **place, **look)
         for column, (values, word) in enumerate(zip(line, words, strict=True), start=1):
             name = f"{rows[row - 1]}, {columns[column - 1]}"
             figure.add_trace(_map(values, name), row=row, col=column)
@@ -63,14 +68,14 @@ def panels(
     figure.update_xaxes(showticklabels=False, showgrid=False, zeroline=False, constrain="domain")
     figure.update_yaxes(showticklabels=False, showgrid=False, zeroline=False, constrain="domain")
     return figure.update_layout(
-        title={"text": title, "x": 0.02},
+        title={"text": title, "x": 0.02, "y": 1, "yanchor": "top", "pad": {"t": 16}},
         font={"color": INK},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(128,128,128,0.12)",
-        width=SIDE * len(columns) + 140,
-        height=SIDE * len(rows) + 90,
-        margin={"l": 12, "r": 120, "t": 90 if title else 50, "b": 30},
-    ).for_each_annotation(_level)
+        width=WIDE * len(columns) + 24,
+        height=HIGH * len(rows) + 100,
+        margin={"l": 12, "r": 12, "t": 110 if title else 60, "b": 30},
+    )
 
 
 def _map(values: npt.NDArray[np.float32], name: str) -> go.Heatmap:
@@ -89,10 +94,3 @@ def _map(values: npt.NDArray[np.float32], name: str) -> go.Heatmap:
 def _axis(figure: go.Figure, row: int, column: int) -> str:
     plot: Any = figure.get_subplot(row, column)
     return str(plot.yaxis.anchor)
-
-
-def _level(note: Any) -> None:
-    """The names of rows stand upright at the right, where they are read without turning one's head."""
-    if note.textangle == 90:
-        note.update(textangle=0, xanchor="left", align="left")
-    note.font.size = 12

@@ -114,7 +114,9 @@ function picture_part(model, say, signal) {
     node.dataset.state = state;
     const active = state === "running" || state === "paused";
     main.show(...(/** @type {[string, string]} */ ({ running: [word("Pause"), "pause"], paused: [word("Resume"), "play"], stopped: [word("Continue"), "play"], done: [word("Continue"), "play"] }[state] ?? [word("Run"), "play"])));
+    const lost = !active && document.activeElement === stop.node;
     stop.node.disabled = !active;
+    if (lost) main.node.focus(); // a button that is disabled drops the focus, and with it the keys
     again.node.disabled = !view.images;
     const current = view.number === model.get("run").number;
     const total = view.total;

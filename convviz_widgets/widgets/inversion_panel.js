@@ -70,8 +70,10 @@ function run_part(model, signal) {
     const active = running || paused;
     node.dataset.state = run.state;
     main.show(...(/** @type {[string, string]} */ (paused ? [word("Resume"), "play"] : [word("Pause"), "pause"])));
+    const lost = !active && [main.node, stop.node].includes(document.activeElement);
     main.node.disabled = stop.node.disabled = !active;
     for (const each of [again, copy, save]) each.node.disabled = !view.tiles;
+    if (lost) again.node.focus(); // a button that is disabled drops the focus, and with it the keys
     const left = running && view.left && view.step > 4 ? ` · ${word("{time} left", { time: view.left < 90 ? word("{count} s", { count: Math.ceil(view.left) }) : word("{count} min", { count: Math.round(view.left / 60) }) })}` : "";
     const words = /** @type {Record<string, string>} */ ({ idle: "", done: word("done"), stopped: word("stopped"), error: word("failed") })[run.state] ?? "";
     counter.textContent = !active ? words : view.total ? `${word("step {step}/{total}", { step: view.step, total: view.total })} · ${word("error {value}", { value: short_number(Number((view.error ?? 0).toPrecision(2))) })}${paused ? ` · ${word("paused")}` : left}` : word("starting…");

@@ -176,10 +176,11 @@ def test_pictures_come_live_and_stop_keeps_them(panel: Locator, lab: Lab) -> Non
     tile(panel, "fc8").click()
     expect(panel).to_have_attribute("data-busy", "false", timeout=20_000)
     assert value(lab, "panel.run['state'], panel.unit.split(':')[0]") == "running fc8"  # looking about costs no run
-    button(panel, "Stop").click()
+    button(panel, "Stop").press("Enter")
     is_in(panel, "stopped")
     expect(panel.locator(".cv-focus .cv-note")).to_have_text("stopped by hand")
     expect(button(panel, "Stop")).to_be_disabled()
+    expect(button(panel, "Restart")).to_be_focused()
     assert "islice(cv.invert.steps(lens, image" in value(lab, "panel.view['code']")
     lab.kernel("panel.knobs = {'steps': 4}")
     is_in(panel, "done")

@@ -20,6 +20,17 @@ def test_each_panel_has_its_own_range_around_zero_and_zero_is_bare() -> None:
     assert {note.textangle for note in figure.layout.annotations} <= {0, None}
 
 
+def test_four_side_by_side_fit_a_narrow_cell_and_a_row_is_named_above_it() -> None:
+    figure = panels([[np.eye(2)] * 4] * 2, rows=["one", "two"], columns=list("abcd"), notes=[[""] * 4] * 2)
+    assert figure.layout.width <= 466
+    rows = {note.text: note for note in figure.layout.annotations if note.text in ("one", "two")}
+    heads = [note for note in figure.layout.annotations if note.text in "abcd"]
+    for name, axis in (("one", "y"), ("two", "y5")):
+        assert (rows[name].x, rows[name].xanchor, rows[name].yanchor) == (0, "left", "bottom")
+        assert rows[name].y == figure.layout[axis.replace("y", "yaxis")].domain[1]
+    assert all(head.yshift >= rows["one"].yshift + 16 for head in heads)  # above the first row's name
+
+
 def test_what_does_not_fill_the_cells_is_refused() -> None:
     with pytest.raises(BadValue, match="do not fill"):
         panels([[np.eye(2)]], rows=["a"], columns=["b", "c"], notes=[["", ""]])

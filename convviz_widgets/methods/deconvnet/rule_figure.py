@@ -25,7 +25,7 @@ from convviz_widgets.methods.deconvnet.deconvnet import BackwardRule, kept_of
 from convviz_widgets.render.panels import panels
 
 RULES: tuple[BackwardRule, ...] = ("gradient", "deconvnet", "guided")
-COLUMNS = ("forward", "gradient: <i>s</i> [<i>x</i>>0]", "DeconvNet: <i>s</i> [<i>s</i>>0]", "guided: both")
+COLUMNS = ("forward", "gradient<br><i>s</i> [<i>x</i>>0]", "DeconvNet<br><i>s</i> [<i>s</i>>0]", "guided<br>both")
 DOES = {"activation": "ReLU", "pooling": "to the switches", "convolution": "transposed filters"}
 
 
@@ -78,7 +78,7 @@ def rule_figure(lens: Lens, image: Any, unit: str | Unit) -> Any:
         notes.append([word, *words])
     return panels(
         maps,
-        rows=[f"<b>{layer.name}</b><br>{DOES[layer.kind]}" for layer in way],
+        rows=[f"<b>{layer.name}</b> · {DOES[layer.kind]}" for layer in way],
         columns=COLUMNS,
         notes=notes,
         title=f"What leaves each layer downwards: {address.at(*kept.position)}",
