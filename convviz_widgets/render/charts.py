@@ -86,7 +86,7 @@ def bars(names: Sequence[object], values: npt.ArrayLike, *, title: str = "", uni
     labels = [_text(_short(name)) for name in names]
     places = {"tickvals": list(range(len(names))), "ticktext": labels, "autorange": "reversed"}
     figure.update_yaxes(showgrid=False, zeroline=False, **places)
-    figure.update_layout(height=125 + 22 * max(4, len(names)))
+    figure.update_layout(height=125 + max(22 * min(max(4, len(names)), 20), 16 * len(names)))  # many stand closer
     return figure
 
 

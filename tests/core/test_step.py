@@ -79,7 +79,7 @@ def test_a_bar_is_full_when_the_work_is_done_early(monkeypatch):
     class Bar:
         n, total = 0, None
 
-        def __init__(self, **about):
+        def __init__(self, **_):
             bars.append(self)
 
         def __enter__(self):

@@ -64,6 +64,12 @@ def test_bars_keep_order_equal_names_and_numbers_as_names():
     assert list(bars.x[:2]) == [3, -1]
 
 
+def test_forty_bars_are_seen_at_once_and_few_are_no_thicker_for_it():
+    heights = [charts.bars(list(range(count)), np.zeros(count)).layout.height for count in (4, 20, 21, 40)]
+    assert heights[1] - heights[0] == 16 * 22
+    assert heights[1] <= heights[2] <= heights[3] < 800
+
+
 def test_lines_differ_by_more_than_colour():
     figure = charts.curve({"a": [1, 2], "b": [2, np.nan]}, places=[10, 20])
     assert [line.name for line in figure.data] == ["a", "b"]

@@ -87,7 +87,7 @@ class InversionMeasures(Result):
         unit = " (px)" if measure == "position_error" else ""
         title = f"What layers keep: {measure.replace('_', ' ')}"
         figure = charts.curve(self.curves(measure), title=title, x="layer", y=f"{measure.replace('_', ' ')}{unit}")
-        figure.update_xaxes(tickvals=list(range(len(self.layers))), ticktext=list(self.layers))
+        figure.update_xaxes(tickvals=list(range(len(self.layers))), ticktext=list(self.layers), zeroline=False)
         figure.update_traces(mode="lines+markers")
         return figure
 

@@ -122,6 +122,7 @@ def test_errors_grow_with_depth_and_with_the_loss_of_maps(mini: cv.Lens, samples
     assert np.isnan(found.position_error).all()
     assert list(found.curves("pixel_error")) == ["mahendran", "mahendran, top:20"]
     assert [trace.name for trace in found.figure("same_class").data] == ["mahendran", "mahendran, top:20"]
+    assert found.figure("same_class").layout.xaxis.zeroline is False  # layers are no numbers: the first is no zero
     assert InversionMeasures.load(found.save(tmp_path / "measures")) == found
     with pytest.raises(UnknownName, match="'pixel_error'"):
         found.curves("pixels")
