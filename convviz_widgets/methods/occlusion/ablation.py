@@ -45,8 +45,11 @@ class Ablation(Result):
         kept: (G,) how many units of the group's layer are not silent.
         accuracy: (G,) share of pictures classified right.
         per_class: (G, classes) share of each class's pictures; NaN for a class without pictures.
+        probability: (G, classes) that each class's pictures are given on average for it, which moves before any picture
+            is told wrong; NaN as above.
         clean_accuracy: with all units.
         clean_per_class: (classes,) with all units.
+        clean_probability: (classes,) with all units.
         names: of the classes.
     """
 
@@ -54,19 +57,24 @@ class Ablation(Result):
     kept: npt.NDArray[np.int64]
     accuracy: Floats
     per_class: Floats
+    probability: Floats
     clean_accuracy: float
     clean_per_class: Floats
+    clean_probability: Floats
     names: tuple[str, ...]
 
     def ranking(self, target: int | str) -> list[tuple[str, float]]:
-        """The groups by how much a class loses without them, the largest loss first.
+        """The groups by how much accuracy a class loses without them, the largest loss first.
+
+        Of groups that cost as much, as many do where pictures are few, the one that costs more probability is first.
 
         Raises:
             BadValue: there is no such class, or no picture of it.
         """
         index = self._index(target)
         losses = self.clean_per_class[index] - self.per_class[:, index]
-        return [(self.units[place], float(losses[place])) for place in np.argsort(-losses, kind="stable")]
+        order = np.lexsort((self.probability[:, index], -losses))
+        return [(self.units[place], float(losses[place])) for place in order]
 
     def curve(self, target: int | str) -> Any:
         """A figure of the accuracy over how many units are kept: of a class, and of all pictures.
@@ -171,7 +179,7 @@ def ablate(lens: Lens, units: Any, images: Any, labels: Sequence[int], *, silenc
         )
     layers = {layer.name: layer for layer, _ in groups}
     instead = _means(lens, pictures, list(layers)) if silence == "mean" else dict.fromkeys(layers)
-    right = np.zeros((len(groups) + 1, len(pictures)))
+    right, given = np.zeros((2, len(groups) + 1, len(pictures)))
     opened: Incremental | None = None
     for place, picture in enumerate(pictures):
         opened = Incremental(lens, lens.prepare(picture), list(layers), like=opened)
@@ -180,18 +188,22 @@ def ablate(lens: Lens, units: Any, images: Any, labels: Sequence[int], *, silenc
         if not 0 <= wanted[place] < chances.shape[1]:
             raise BadValue(f"There is no class {wanted[place]}. Accepted: 0 to {chances.shape[1] - 1}.")
         right[:, place] = (chances.argmax(1) == wanted[place]).cpu().numpy()
+        given[:, place] = chances[:, wanted[place]].cpu().numpy()
         yield Step(place + 1, len(pictures), headline=float(right[1:, : place + 1].mean()), label="pictures")
-    per_class = np.full((len(right), chances.shape[1]), np.nan)
+    per_class, probability = np.full((2, len(right), chances.shape[1]), np.nan)
     for index in set(wanted):
         per_class[:, index] = right[:, np.array(wanted) == index].mean(1)
+        probability[:, index] = given[:, np.array(wanted) == index].mean(1)
     addresses = [[str(Unit(layer.name, channel)) for channel in channels] for layer, channels in groups]
     return Ablation(
         units=tuple(", ".join(each) for each in addresses),
         kept=np.array([layer.channels - len(set(channels)) for layer, channels in groups]),
         accuracy=right[1:].mean(1),
         per_class=per_class[1:],
+        probability=probability[1:],
         clean_accuracy=float(right[0].mean()),
         clean_per_class=per_class[0],
+        clean_probability=probability[0],
         names=tuple(lens.class_name(index) for index in range(chances.shape[1])),
         provenance=Provenance.of(
             "ablate",

@@ -24,7 +24,7 @@ def hooked(module: nn.Module, layer: str, values: dict[int, float], batch: torch
     with torch.no_grad():
         found = module.eval()(batch.clone())
     handle.remove()
-    return found.argmax(1)
+    return found.softmax(1)
 
 
 @pytest.mark.parametrize(("name", "layer"), CASES)
@@ -40,10 +40,14 @@ def test_equals_a_hook_that_writes_over_the_units(name: str, layer: str, silence
     answers = lens.record(batch, [layer])[layer].mean((0, 2, 3))
     for place, channels in enumerate(((0,), (1,), (0, 1, 2, 3))):
         values = {channel: float(answers[channel]) if silence == "mean" else 0.0 for channel in channels}
-        right = (hooked(lens.module, layer, values, batch) == torch.tensor(labels)).numpy()
+        chances = hooked(lens.module, layer, values, batch)
+        right = (chances.argmax(1) == torch.tensor(labels)).numpy()
+        given = chances[range(len(labels)), labels].numpy()
         assert result.accuracy[place] == pytest.approx(right.mean())
         for index in set(labels):
             assert result.per_class[place, index] == pytest.approx(right[np.array(labels) == index].mean())
+            wanted = given[np.array(labels) == index].mean()
+            assert result.probability[place, index] == pytest.approx(wanted, rel=1e-4)
     assert result.clean_accuracy == pytest.approx(float((clean == torch.tensor(labels)).float().mean()))
 
 
@@ -65,6 +69,20 @@ def test_a_unit_that_alone_makes_a_class_is_ranked_first(tmp_path: object) -> No
     assert Ablation.load(result.save(tmp_path / "kept")) == result
 
 
+def test_units_that_cost_as_much_accuracy_are_ranked_by_the_probability_they_cost() -> None:
+    weights = torch.tensor([0.5, 0.1, 2.0, 1.0])  # of four units for class 0, which wins without any of them
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)).eval()
+    with torch.no_grad():
+        module[0].weight.fill_(1 / 3)
+        module[0].bias.zero_()
+        module[3].weight.copy_(torch.stack([weights, torch.zeros(4)]))
+        module[3].bias.copy_(torch.tensor([0.5, 0.0]))
+    result = ablate(Lens(module, input_size=8), "0", torch.ones(2, 3, 8, 8), [0, 0])
+    assert result.clean_probability[0] == pytest.approx(float(torch.tensor(4.1).sigmoid()))
+    assert [unit for unit, _ in result.ranking(0)] == ["0:2", "0:3", "0:0", "0:1"]
+    assert {loss for _, loss in result.ranking(0)} == {0.0}
+
+
 def test_the_curve_of_the_best_kept_equals_a_plain_loop() -> None:
     lens, batch, labels = Lens(ALL["sequential"].make(), input_size=31), pictures(6, (3, 31, 31)), [0, 1, 2, 0, 1, 2]
     first = ablate(lens, "0", batch, labels)
@@ -73,7 +91,7 @@ def test_the_curve_of_the_best_kept_equals_a_plain_loop() -> None:
     curve = ablate(lens, first.all_but_best(1, counts), batch, labels)
     for place, count in enumerate(counts):
         silent = dict.fromkeys(order[count:], 0.0)
-        right = (hooked(lens.module, "0", silent, batch) == torch.tensor(labels)).numpy()
+        right = (hooked(lens.module, "0", silent, batch).argmax(1) == torch.tensor(labels)).numpy()
         assert curve.accuracy[place] == pytest.approx(right.mean())
         assert curve.per_class[place, 1] == pytest.approx(right[np.array(labels) == 1].mean())
         assert curve.kept[place] == count
