@@ -2,8 +2,8 @@
 
 Trained with the squared error it gives, at best, the mean of all pictures with that answer, so what it shows sharply
 the layer keeps, and what it blurs the layer has lost. After Dosovitskiy & Brox 2016, "Inverting Visual Representations
-with Convolutional Networks": convolutions at the size of the map, or three dense layers
-for a vector, then upconvolutions that double the side, leaky ReLUs between them.
+with Convolutional Networks": convolutions at the size of the map, the more of them the smaller it is, or three dense
+layers for a vector; then upconvolutions that double the side, leaky ReLUs between them.
 """
 
 import math
@@ -84,9 +84,8 @@ class UpconvNet(nn.Module):
         if vector:
             self.register_buffer("turn", torch.eye(shape[0]))
         spread = _spread(shape[0], start) if vector else ()
-        before = START_CHANNELS if spread else shape[0]
-        first = nn.Conv2d(before, channels[0], 3, padding=1, bias=False)
-        self.entry = nn.Sequential(*spread, first, *_normed(channels[0]))
+        before = (START_CHANNELS,) if vector else (shape[0], *(channels[0] for _ in range(doublings - 1)))
+        self.entry = nn.Sequential(*spread, *(each for count in before for each in _convolution(count, channels[0])))
         self.up = nn.Sequential(*(_upconvolution(*pair) for pair in pairwise(channels)))
         self.paint: nn.Module = (
             nn.ConvTranspose2d(channels[-1], picture[0], kernel_size=6, stride=2, padding=2)
@@ -166,6 +165,10 @@ def _spread(length: int, start: tuple[int, ...]) -> tuple[nn.Module, ...]:
 
 def _normed(channels: int) -> tuple[nn.Module, nn.Module]:
     return nn.BatchNorm2d(channels), nn.LeakyReLU(SLOPE)
+
+
+def _convolution(before: int, after: int) -> tuple[nn.Module, ...]:
+    return nn.Conv2d(before, after, 3, padding=1, bias=False), *_normed(after)
 
 
 def _upconvolution(before: int, after: int) -> nn.Sequential:
