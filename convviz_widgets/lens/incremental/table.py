@@ -87,10 +87,9 @@ class Table:
         by_rows = by_rows.view(len(self.rows.at), self.columns.count, -1).transpose(0, 1).flatten(1)
         total = _gathered(by_rows.contiguous(), self.columns).view(len(self.columns.at), len(self.rows.at), -1)
         below, beside = (torch.from_numpy(axis.changed).to(clean) for axis in (self.rows, self.columns))
-        was = below @ clean[0].flatten(0, -3) @ beside.T
-        return total.transpose(0, 1).reshape(-1, *clean.shape[1:-2]) - was.movedim(0, -1).reshape(
-            -1, *clean.shape[1:-2]
-        )
+        was_below = below @ clean.flatten(0, -3).permute(1, 2, 0).flatten(1)
+        was = beside @ was_below.view(len(below), beside.shape[1], -1).transpose(0, 1).flatten(1)
+        return (total - was.view(total.shape)).transpose(0, 1).reshape(-1, *clean.shape[1:-2])
 
 
 @dataclass(frozen=True, eq=False)
